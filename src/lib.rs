@@ -1,0 +1,14 @@
+//! perfline tells a team, with proof, when a pipeline became slower, dearer,
+//! hungrier, flakier or worse.
+//!
+//! The modules stand in the order in which data flows; `ARCHITECTURE.md` names
+//! each room and who may import whom. Everything below the feature `store`
+//! needs DuckDB; the rest builds without it.
+
+pub mod model;
+
+pub mod chart;
+pub mod detect;
+pub mod monitor;
+pub mod otlp;
+pub mod report;

@@ -1,0 +1,19 @@
+//! Plain nouns shared by every room. No I/O, no dependency on another room.
+
+pub mod clock;
+pub mod finding;
+pub mod metric;
+pub mod outcome;
+pub mod run;
+pub mod series;
+pub mod severity;
+pub mod signal;
+pub mod unit;
+
+pub use finding::{Finding, FindingKind, Verdict, VerdictWord};
+pub use metric::{Better, Metric};
+pub use outcome::{Outcome, RunState};
+pub use run::{Run, Step};
+pub use series::{Series, SeriesContext, SeriesKey, SeriesPoint};
+pub use severity::Severity;
+pub use signal::Signal;

@@ -1,0 +1,5 @@
+//! The way in: OTLP over gRPC and HTTP, decoding, and the conventions by which
+//! spans become runs and steps.
+
+pub mod sink;
+pub mod value;

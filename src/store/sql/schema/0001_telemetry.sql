@@ -1,0 +1,101 @@
+-- Telemetry as it arrived: spans, points, logs, and what they share.
+-- Portable to DuckLake: no keys, sequences, enums or indexes.
+-- Times are nanoseconds since the Unix epoch, UTC; a trace id is two 64-bit halves.
+
+create table resources (
+    resource_id ubigint not null,       -- hash of the content: the same on every collector
+    service varchar,                    -- service.name
+    instance varchar,                   -- service.instance.id
+    schema_url varchar,
+    attributes varchar                  -- JSON object
+);
+
+create table scopes (
+    scope_id ubigint not null,          -- hash of the content
+    name varchar,
+    version varchar,
+    schema_url varchar,
+    attributes varchar                  -- JSON object
+);
+
+create table span_rows (
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    span_id ubigint not null,
+    parent_span_id ubigint not null,    -- 0: none
+    start_ns bigint not null,
+    duration_ns bigint not null,
+    resource_id ubigint not null,
+    scope_id ubigint not null,
+    name varchar not null,
+    kind utinyint not null,             -- OTLP SpanKind
+    status utinyint not null,           -- OTLP StatusCode: 0 unset, 1 ok, 2 error
+    status_message varchar,
+    trace_state varchar,
+    flags uinteger,
+    attributes varchar,                 -- JSON object; null: none
+    events varchar,                     -- JSON array of {"t": ns after start, "n": name, "a": {...}, "d": dropped}
+    links varchar,                      -- JSON array of {"trace_id", "span_id", "trace_state", "a", "d", "flags"}
+    dropped_attributes uinteger,
+    dropped_events uinteger,
+    dropped_links uinteger
+);
+
+create table point_rows (
+    time_ns bigint not null,
+    start_ns bigint,
+    resource_id ubigint not null,
+    scope_id ubigint not null,
+    name varchar not null,
+    unit varchar,
+    description varchar,
+    type varchar not null,              -- gauge, sum, histogram, exponential_histogram, summary
+    temporality utinyint not null,      -- 0 unspecified, 1 delta, 2 cumulative
+    monotonic boolean,
+    value double,                       -- gauge and sum
+    value_int bigint,                   -- the same, where it was sent as an integer
+    count ubigint,
+    sum double,
+    min double,
+    max double,
+    bounds double[],
+    buckets ubigint[],
+    scale integer,
+    zero_count ubigint,
+    zero_threshold double,
+    positive_offset integer,
+    positive ubigint[],
+    negative_offset integer,
+    negative ubigint[],
+    quantiles varchar,                  -- JSON array of [quantile, value]
+    flags uinteger,                     -- bit 0: no recorded value
+    attributes varchar,                 -- JSON object; null: none
+    exemplars varchar,                  -- JSON array
+    metadata varchar,                   -- JSON object
+    point_key ubigint not null          -- hash of resource, scope, name, attributes and start
+);
+
+create table log_rows (
+    time_ns bigint not null,
+    observed_ns bigint,
+    resource_id ubigint not null,
+    scope_id ubigint not null,
+    severity_number utinyint,
+    severity_text varchar,
+    event_name varchar,
+    body varchar,                       -- JSON value
+    attributes varchar,                 -- JSON object; null: none
+    trace_hi ubigint,
+    trace_lo ubigint,
+    span_id ubigint,
+    flags uinteger,
+    dropped_attributes uinteger,
+    log_key ubigint not null            -- hash of the content and the place among equals of its request
+);
+
+-- How far the segment log has been loaded; written in the transaction that loads.
+create table ingest_positions (
+    collector varchar not null,
+    segment ubigint not null,
+    position ubigint not null
+);
