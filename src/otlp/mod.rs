@@ -3,3 +3,4 @@
 
 pub mod sink;
 pub mod value;
+pub mod wire;
