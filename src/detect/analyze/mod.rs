@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::confidence::confidence_of;
 use super::events::{Event, find_events};
 use super::online::{ChangeKind, replay};
+use super::search::adjust_for_search;
 use super::segment::find_change_points;
 use super::settings::Settings;
 use super::stats::normal::two_sided;
@@ -150,13 +151,6 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
         event.seen_at = places[event.seen_at];
     }
     AnalyzedSeries { name: input.name.clone(), n: values.len(), change_points, alarms, events }
-}
-
-/// Chance of the best of `splits` dependent looks being this good: Sidak's bound with half as many independent looks.
-#[must_use]
-pub fn adjust_for_search(p_value: f64, splits: usize) -> f64 {
-    let looks = (splits as f64 / 2.0).max(1.0);
-    -(looks * (-p_value).ln_1p()).exp_m1()
 }
 
 // A plain series has no metric: the bands of a duration, both ways, stand in.
