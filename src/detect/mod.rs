@@ -1,1 +1,12 @@
-//! To be described.
+//! Series to findings: change points, online alarms, the gate's verdict. Pure: values in, verdicts out.
+
+pub mod analyze;
+pub mod compare;
+pub mod confidence;
+pub mod events;
+pub mod gate;
+pub mod online;
+pub mod search;
+pub mod segment;
+pub mod settings;
+pub mod stats;

@@ -1,0 +1,177 @@
+//! Plain series from JSON, JSON lines and CSV.
+
+use serde_json::Value;
+
+use super::PlainSeries;
+
+/// Column names that order the rows of a CSV file.
+const TIME_COLUMNS: [&str; 4] = ["time", "timestamp", "date", "started_at"];
+/// Most series in one input.
+const SERIES_COUNT_MAX: usize = 100_000;
+
+/// What the caller knows of the format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormatHint {
+    /// Look at the first character.
+    #[default]
+    Unknown,
+    /// CSV with a header.
+    Csv,
+    /// One JSON document, or lines of them.
+    Json,
+}
+
+impl FormatHint {
+    /// From the ending of a file's name.
+    #[must_use]
+    pub fn from_file_name(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        match lower.rsplit('.').next() {
+            Some("csv") => Self::Csv,
+            Some("json" | "jsonl" | "ndjson") => Self::Json,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Why plain series could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyzeError {
+    /// Not text.
+    #[error("the input is not UTF-8 text (byte {0})")]
+    NotText(usize),
+    /// Nothing in it.
+    #[error("the input holds no series")]
+    Empty,
+    /// Broken JSON.
+    #[error("line {line}: no JSON")]
+    Json {
+        /// 1-based.
+        line: usize,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// JSON of another shape.
+    #[error("line {line}: {what}")]
+    Shape {
+        /// 1-based.
+        line: usize,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// Broken CSV.
+    #[error("read CSV")]
+    Csv(#[from] csv::Error),
+    /// No numeric column.
+    #[error("no column of the CSV holds numbers")]
+    NoNumbers,
+    /// Too many.
+    #[error("more than {SERIES_COUNT_MAX} series in one input")]
+    TooMany,
+}
+
+/// Reads JSON (`{"name"?, "values":[...]}`, an array of those, or lines of them) or CSV with a header.
+pub fn read_series(bytes: &[u8], hint: FormatHint) -> Result<Vec<PlainSeries>, AnalyzeError> {
+    let text = std::str::from_utf8(bytes).map_err(|e| AnalyzeError::NotText(e.valid_up_to()))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let is_json = match hint {
+        FormatHint::Json => true,
+        FormatHint::Csv => false,
+        FormatHint::Unknown => text.trim_start().starts_with(['{', '[']),
+    };
+    let series = if is_json { read_json(text)? } else { read_csv(text)? };
+    match series.len() {
+        0 => Err(AnalyzeError::Empty),
+        count if count > SERIES_COUNT_MAX => Err(AnalyzeError::TooMany),
+        _ => Ok(series),
+    }
+}
+
+fn read_json(text: &str) -> Result<Vec<PlainSeries>, AnalyzeError> {
+    let mut series = Vec::new();
+    // Documents one after the other: a single one over many lines, and one a line, read alike.
+    let mut documents = serde_json::Deserializer::from_str(text).into_iter::<Document>();
+    loop {
+        match documents.next() {
+            None => return Ok(series),
+            Some(Ok(Document::One(one))) => push(&mut series, one),
+            Some(Ok(Document::Many(many))) => many.into_iter().for_each(|one| push(&mut series, one)),
+            Some(Err(source)) => {
+                let read = text.get(..documents.byte_offset()).unwrap_or(text);
+                return Err(AnalyzeError::Json { line: read.matches('\n').count() + 1, source });
+            }
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Document {
+    One(Given),
+    Many(Vec<Given>),
+}
+
+#[derive(serde::Deserialize)]
+struct Given {
+    name: Option<String>,
+    values: Vec<Option<f64>>,
+    #[serde(default, alias = "time", alias = "timestamps")]
+    times: Vec<Value>,
+}
+
+fn push(series: &mut Vec<PlainSeries>, given: Given) {
+    let name = given.name.unwrap_or_else(|| format!("series {}", series.len() + 1));
+    let times = given.times.into_iter().map(|t| t.as_str().map_or_else(|| t.to_string(), str::to_owned)).collect();
+    series.push(PlainSeries { name, values: given.values, times });
+}
+
+fn read_csv(text: &str) -> Result<Vec<PlainSeries>, AnalyzeError> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let headers = reader.headers()?.clone();
+    let mut rows = reader.records().collect::<Result<Vec<_>, _>>()?;
+    let time_column = headers.iter().position(|h| TIME_COLUMNS.contains(&h.to_ascii_lowercase().as_str()));
+    if let Some(column) = time_column {
+        // Stable: rows of one instant keep their order.
+        rows.sort_by(|a, b| {
+            order_of(a.get(column)).partial_cmp(&order_of(b.get(column))).unwrap_or(std::cmp::Ordering::Equal)
+        });
+    }
+    let times: Vec<String> =
+        time_column.map(|c| rows.iter().map(|r| r.get(c).unwrap_or("").to_owned()).collect()).unwrap_or_default();
+    let series: Vec<PlainSeries> = (0..headers.len())
+        .filter(|column| Some(*column) != time_column)
+        .filter_map(|column| {
+            let cells: Vec<&str> = rows.iter().map(|r| r.get(column).unwrap_or("")).collect();
+            let values = read_numbers(&cells)?;
+            let name =
+                headers.get(column).filter(|h| !h.is_empty()).map_or(format!("column {}", column + 1), str::to_owned);
+            Some(PlainSeries { name, values, times: times.clone() })
+        })
+        .collect();
+    if series.is_empty() { Err(AnalyzeError::NoNumbers) } else { Ok(series) }
+}
+
+// A column is a series where every cell that says anything is a number, and at least one is.
+fn read_numbers(cells: &[&str]) -> Option<Vec<Option<f64>>> {
+    let values = cells
+        .iter()
+        .map(|cell| match cell.to_ascii_lowercase().as_str() {
+            "" | "null" | "na" | "n/a" | "nan" | "none" => Some(None),
+            text => text.parse::<f64>().ok().map(Some),
+        })
+        .collect::<Option<Vec<Option<f64>>>>()?;
+    values.iter().any(Option::is_some).then_some(values)
+}
+
+// Times as numbers, as RFC 3339, else as text: in that order.
+fn order_of(cell: Option<&str>) -> (u8, f64, String) {
+    let cell = cell.unwrap_or("");
+    if let Ok(number) = cell.parse::<f64>() {
+        return (0, number, String::new());
+    }
+    match cell.parse::<jiff::Timestamp>() {
+        Ok(stamp) => (0, stamp.as_nanosecond() as f64, String::new()),
+        Err(_) => (1, 0.0, cell.to_owned()),
+    }
+}

@@ -1,0 +1,132 @@
+//! Two stretches of one series, side by side: how far apart, and how sure.
+
+use super::stats::normal::student_to_normal;
+use super::stats::robust::{
+    IQR_TO_SIGMA, MAD_TO_SIGMA, mean, mean_variance_inflation, median_sorted, quantile_sorted, sort,
+};
+
+/// Values farther from the level than this many deviations count as if they lay there.
+const CLIP_BASELINE: f64 = 3.0;
+const CLIP_WINDOW: f64 = 2.5;
+/// Length of the pieces whose spread is looked at alone: noise that comes and goes must not hide in an average.
+const PIECE_COUNT: usize = 20;
+/// Part of the noisiest piece's deviation that counts at least; below 1, since the largest of three is large by chance.
+const PIECE_SHARE: f64 = 0.9;
+/// Weight, in values, of the spread known before, where the stretch itself is short.
+const PRIOR_WEIGHT: f64 = 8.0;
+/// Weight, in values, of the baseline's spread when that of a short window is judged.
+const WINDOW_PRIOR_WEIGHT: f64 = 6.0;
+
+/// Level and noise of one stretch, in the scale in which it is judged (logarithms where all values are positive).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Mean of the clipped values.
+    pub center: f64,
+    /// Median.
+    pub median: f64,
+    /// Standard deviation: that of the clipped values, or of the noisiest piece.
+    pub sigma: f64,
+    /// Lag-1 correlation used for the noise of means, 0 to 1.
+    pub rho: f64,
+    /// Values behind it.
+    pub count: usize,
+}
+
+/// Looks at a stretch. `sigma_prior` is the spread known from before the last change, `sigma_floor` what the values'
+/// resolution allows at best.
+#[must_use]
+pub fn describe(values: &[f64], sigma_prior: Option<f64>, sigma_floor: f64) -> Level {
+    let mut sorted = values.to_vec();
+    sort(&mut sorted);
+    describe_sorted(values, &mut sorted, sigma_prior, sigma_floor)
+}
+
+fn describe_sorted(values: &[f64], sorted: &mut [f64], sigma_prior: Option<f64>, sigma_floor: f64) -> Level {
+    let count = values.len();
+    let median = median_sorted(sorted);
+    let iqr_sigma = (quantile_sorted(sorted, 0.75) - quantile_sorted(sorted, 0.25)) * IQR_TO_SIGMA;
+    for value in sorted.iter_mut() {
+        *value = (*value - median).abs();
+    }
+    sort(sorted);
+    let mut core = (median_sorted(sorted) * MAD_TO_SIGMA).max(iqr_sigma);
+    if core <= 0.0 {
+        // More than half of the values are equal: let the others speak, but the largest tenth not for itself.
+        core = quantile_sorted(sorted, 0.9);
+    }
+    let core = core.max(sigma_floor);
+    let (low, high) = (median - CLIP_BASELINE * core, median + CLIP_BASELINE * core);
+    let clipped: Vec<f64> = values.iter().map(|v| v.clamp(low, high)).collect();
+    let center = mean(&clipped);
+    let variance = clipped.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (count.max(2) - 1) as f64;
+    let mut sigma = variance.sqrt();
+    if count >= 2 * PIECE_COUNT {
+        sigma = sigma.max(PIECE_SHARE * noisiest_piece(&clipped));
+    }
+    if let Some(prior) = sigma_prior
+        && count < 3 * PIECE_COUNT
+    {
+        let weight = count as f64;
+        sigma = ((weight * sigma * sigma + PRIOR_WEIGHT * prior * prior) / (weight + PRIOR_WEIGHT)).sqrt();
+    }
+    Level { center, median, sigma: sigma.max(sigma_floor), rho: 0.0, count }
+}
+
+// Counted from the newest value back, so that the latest noise is seen whole.
+fn noisiest_piece(clipped: &[f64]) -> f64 {
+    clipped
+        .rchunks_exact(PIECE_COUNT)
+        .map(|piece| {
+            let center = mean(piece);
+            (piece.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (PIECE_COUNT - 1) as f64).sqrt()
+        })
+        .fold(0.0, f64::max)
+}
+
+/// How two neighbouring stretches differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Comparison {
+    /// Level after minus level before, in the judged scale.
+    pub shift: f64,
+    /// The shift in deviations of the noise.
+    pub effect_sigma: f64,
+    /// Evidence as a normal deviate, signed: the chance of it under no change, at this one split, is that of |Z| > |evidence|.
+    pub evidence: f64,
+    /// Share of the values after that lie beyond the median before, in the direction of the shift.
+    pub far_share: f64,
+    /// Median after, in the judged scale.
+    pub median_after: f64,
+}
+
+/// Compares a window with the level before it.
+#[must_use]
+pub fn compare(before: &Level, after: &[f64]) -> Comparison {
+    let count = after.len();
+    let mut sorted = after.to_vec();
+    sort(&mut sorted);
+    let median = median_sorted(&sorted);
+    let (low, high) = (median - CLIP_WINDOW * before.sigma, median + CLIP_WINDOW * before.sigma);
+    let center = mean(&after.iter().map(|v| v.clamp(low, high)).collect::<Vec<_>>());
+    let shift = center - before.center;
+    // The window's own spread counts where it is larger than the baseline's; unclipped up to four deviations.
+    let (wide_low, wide_high) = (median - 4.0 * before.sigma, median + 4.0 * before.sigma);
+    let own = after.iter().map(|v| (v.clamp(wide_low, wide_high) - center).powi(2)).sum::<f64>();
+    let base_variance = before.sigma * before.sigma;
+    let window_variance = ((own + WINDOW_PRIOR_WEIGHT * base_variance)
+        / ((count.max(2) - 1) as f64 + WINDOW_PRIOR_WEIGHT))
+        .max(base_variance);
+    let (n, k) = (before.count as f64, count as f64);
+    let error = (base_variance / n * mean_variance_inflation(before.rho, n)
+        + window_variance / k * mean_variance_inflation(before.rho, k))
+    .sqrt();
+    let t = if error > 0.0 { shift / error } else { 0.0 };
+    let freedom = (n - 1.0 + (k - 1.0) * 0.5).max(1.0);
+    let far = after.iter().filter(|v| (**v - before.median) * shift.signum() > 0.0).count();
+    Comparison {
+        shift,
+        effect_sigma: if before.sigma > 0.0 { shift / before.sigma } else { 0.0 },
+        evidence: student_to_normal(t, freedom),
+        far_share: far as f64 / k.max(1.0),
+        median_after: median,
+    }
+}

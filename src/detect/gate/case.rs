@@ -1,0 +1,88 @@
+//! What is compared with what: for every series its points, and where the newest begin.
+
+use std::collections::BTreeMap;
+
+use super::GateSettings;
+use crate::model::clock::UnixNanos;
+use crate::model::{Series, SeriesKey, SeriesPoint};
+
+/// Which runs are the newest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Newest {
+    /// The change point is searched among the newest runs of each series.
+    #[default]
+    Last,
+    /// All runs from this instant on, against those before it.
+    Since(UnixNanos),
+    /// The newest runs of a branch, against those of its base branch.
+    Branch {
+        /// Branch that is judged.
+        branch: String,
+        /// Branch that it is compared with.
+        base: String,
+    },
+}
+
+/// One series made ready: finite points, oldest first.
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    /// The series.
+    pub(super) key: SeriesKey,
+    /// Its points; on branches those of the base, then those of the branch.
+    pub(super) points: Vec<SeriesPoint>,
+    /// The values of `points`.
+    pub(super) values: Vec<f64>,
+    /// First of the newest where they are fixed; none where a change point is searched.
+    pub(super) fixed_split: Option<usize>,
+}
+
+pub(super) fn collect_cases(series: &[Series], settings: &GateSettings) -> Vec<Case> {
+    match &settings.newest {
+        Newest::Last => series.iter().map(|one| make_case(one.key.clone(), known(one, settings), None)).collect(),
+        Newest::Since(start) => series
+            .iter()
+            .map(|one| {
+                let points = known(one, settings);
+                let split = points.partition_point(|p| p.started_at < *start);
+                make_case(one.key.clone(), points, Some(split))
+            })
+            .collect(),
+        Newest::Branch { branch, base } => collect_branch_cases(series, settings, branch, base),
+    }
+}
+
+fn collect_branch_cases(series: &[Series], settings: &GateSettings, branch: &str, base: &str) -> Vec<Case> {
+    let on_base: BTreeMap<SeriesKey, &Series> = series
+        .iter()
+        .filter(|one| one.key.context.branch.as_deref() == Some(base))
+        .map(|one| (without_branch(&one.key), one))
+        .collect();
+    series
+        .iter()
+        .filter(|one| one.key.context.branch.as_deref() == Some(branch))
+        .map(|one| {
+            let mut points = on_base.get(&without_branch(&one.key)).map_or_else(Vec::new, |b| known(b, settings));
+            let split = points.len();
+            let head = known(one, settings);
+            points.extend_from_slice(&head[head.len() - head.len().min(settings.last)..]);
+            make_case(one.key.clone(), points, Some(split))
+        })
+        .collect()
+}
+
+fn without_branch(key: &SeriesKey) -> SeriesKey {
+    let mut key = key.clone();
+    key.context.branch = None;
+    key
+}
+
+// Finite values since the last accepted change.
+fn known(series: &Series, settings: &GateSettings) -> Vec<SeriesPoint> {
+    let from = settings.accepted.get(&series.key).copied().unwrap_or(UnixNanos::MIN);
+    series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).cloned().collect()
+}
+
+fn make_case(key: SeriesKey, points: Vec<SeriesPoint>, fixed_split: Option<usize>) -> Case {
+    let values = points.iter().map(|p| p.value).collect();
+    Case { key, points, values, fixed_split }
+}

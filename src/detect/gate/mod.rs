@@ -1,0 +1,161 @@
+//! The gate: did the newest runs get worse than those before them?
+
+mod case;
+mod examine;
+mod recommend;
+mod severity;
+
+use std::collections::BTreeMap;
+
+pub use case::Newest;
+pub use severity::{Size, grade};
+
+use case::{Case, collect_cases};
+use examine::{Change, Examined, examine};
+
+use super::confidence::confidence_of_gate;
+use super::stats::multiple::adjust_false_discovery;
+use crate::model::clock::UnixNanos;
+use crate::model::metric::Bands;
+use crate::model::unit::format_time;
+use crate::model::{Better, Finding, FindingKind, Metric, Series, SeriesKey, Severity, Verdict, VerdictWord};
+
+/// What a user may turn; the defaults are those whose error rates docs/accuracy.md states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateSettings {
+    /// Which runs are the newest.
+    pub newest: Newest,
+    /// Newest runs among which a change point counts.
+    pub last: usize,
+    /// From which severity on the verdict is fail.
+    pub fail_on: Severity,
+    /// Most runs of a baseline.
+    pub baseline_count_max: usize,
+    /// Fewest runs of a baseline.
+    pub baseline_count_min: usize,
+    /// Fewest new runs that can confirm a change.
+    pub newest_count_min: usize,
+    /// Largest share of false findings among the findings of one pipeline, 0 to 1.
+    pub false_discovery_max: f64,
+    /// Smallest change worth a word, as a share of the level (0.02 is 2 %).
+    pub effect_share_min: f64,
+    /// Smallest change worth a word, in standard deviations of the baseline.
+    pub effect_sigma_min: f64,
+    /// Severity bands that replace those of the metric.
+    pub bands: BTreeMap<Metric, Bands>,
+    /// Where the last accepted change of a series lies: its baseline begins there.
+    pub accepted: BTreeMap<SeriesKey, UnixNanos>,
+}
+
+impl Default for GateSettings {
+    fn default() -> Self {
+        Self {
+            newest: Newest::Last,
+            last: 20,
+            fail_on: Severity::High,
+            baseline_count_max: 60,
+            baseline_count_min: 8,
+            newest_count_min: 3,
+            false_discovery_max: 0.01,
+            effect_share_min: 0.02,
+            effect_sigma_min: 0.5,
+            bands: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+        }
+    }
+}
+
+impl GateSettings {
+    fn bands_of(&self, metric: Metric) -> Bands {
+        self.bands.get(&metric).copied().unwrap_or_else(|| metric.bands())
+    }
+}
+
+/// Judges all series given; those of one pipeline are one family.
+///
+/// Values that are not finite are passed over. Findings come worst first, and among those of one run the cause first.
+#[must_use]
+pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
+    let cases = collect_cases(series, settings);
+    let examined: Vec<Examined> = cases.iter().map(|case| examine(case, settings)).collect();
+    let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, case) in cases.iter().enumerate() {
+        families.entry(case.key.pipeline.as_str()).or_default().push(place);
+    }
+    let mut findings = Vec::new();
+    for places in families.values() {
+        findings.extend(judge_family(&cases, &examined, places, settings));
+    }
+    // Stable: within a pipeline the order of cause stays.
+    findings.sort_by_key(|f| std::cmp::Reverse((f.actionable, f.severity)));
+    let needs =
+        examined.iter().filter_map(|e| if let Examined::Insufficient { needed } = e { Some(*needed) } else { None });
+    let series_insufficient = needs.clone().count();
+    let series_checked = examined.len() - series_insufficient;
+    let fails = findings.iter().any(|f| f.actionable && f.severity >= settings.fail_on);
+    let verdict = match (fails, series_checked) {
+        (true, _) => VerdictWord::Fail,
+        (false, 0) => VerdictWord::InsufficientData,
+        (false, _) => VerdictWord::Pass,
+    };
+    Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
+}
+
+fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
+    let checked: Vec<(usize, f64)> =
+        places.iter().filter_map(|place| examined[*place].p_value().map(|p| (*place, p))).collect();
+    let adjusted = adjust_false_discovery(&checked.iter().map(|(_, p)| *p).collect::<Vec<_>>());
+    let mut confirmed: Vec<(&Case, &Change, f64)> = checked
+        .iter()
+        .zip(adjusted)
+        .filter(|(_, p)| *p <= settings.false_discovery_max)
+        .filter_map(|((place, _), p)| examined[*place].change().map(|change| (&cases[*place], change, p)))
+        .filter(|(_, change, _)| change.reaches_floor)
+        .collect();
+    recommend::order_by_cause(&mut confirmed, cases);
+    confirmed
+        .iter()
+        .map(|(case, change, p)| {
+            let mut finding = describe(case, change, *p, settings);
+            finding.recommendation = recommend::recommend(&finding, case, change, &confirmed, cases);
+            finding
+        })
+        .collect()
+}
+
+fn describe(case: &Case, change: &Change, p_value: f64, settings: &GateSettings) -> Finding {
+    let (metric, first) = (case.key.metric, &case.points[change.split]);
+    let size = Size { before: change.before, after: change.after };
+    let severity = grade(size, metric, &settings.bands_of(metric));
+    let worse = match metric.better() {
+        Better::Lower => change.after > change.before,
+        Better::Higher => change.after < change.before,
+    };
+    let is_rate = metric == Metric::SuccessRate;
+    Finding {
+        pipeline: case.key.pipeline.clone(),
+        step: case.key.step.clone(),
+        metric,
+        kind: if is_rate { FindingKind::Rate } else { change.kind },
+        severity,
+        actionable: worse && severity >= Severity::Medium,
+        confidence: confidence_of_gate(change.p_value),
+        p_value,
+        baseline: change.before,
+        current: change.after,
+        change_percent: size.change_percent(),
+        n_baseline: change.split - change.start,
+        n_current: case.points.len() - change.split,
+        since_run: first.run_id.clone(),
+        since_run_key: first.run_key.clone(),
+        since_time: format_time(first.started_at),
+        since_revision: first.revision.clone(),
+        difference_low: change.difference.0,
+        difference_high: change.difference.1,
+        context: case.key.context.clone(),
+        recommendation: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The online detector: values come one at a time, each change is raised once.
+
+use super::compare::{Comparison, Level, compare, describe};
+use super::settings::Settings;
+use super::stats::robust::{autocorrelation, median};
+
+/// How a level change came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// At one value.
+    Step,
+    /// Over many.
+    Drift,
+}
+
+/// One alarm: positions within the values handed in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alarm {
+    /// First value at the new level.
+    pub index: usize,
+    /// The value on whose arrival it was raised.
+    pub seen_at: usize,
+    /// Step or drift.
+    pub kind: ChangeKind,
+    /// First value of the baseline.
+    pub baseline_start: usize,
+    /// Signed normal deviate, see [`Comparison::evidence`].
+    pub evidence: f64,
+    /// Shift in deviations of the noise.
+    pub effect_sigma: f64,
+    /// Splits that were looked at beside this one.
+    pub splits: usize,
+}
+
+/// Values in the scale in which they are judged: logarithms as long as all values so far are positive.
+#[derive(Debug)]
+pub struct JudgedValues<'a> {
+    raw: &'a [f64],
+    logs: Vec<f64>,
+    /// From this position on the raw values are judged.
+    raw_from: usize,
+}
+
+impl<'a> JudgedValues<'a> {
+    /// Takes finite values.
+    #[must_use]
+    pub fn new(raw: &'a [f64]) -> Self {
+        let raw_from = raw.iter().position(|v| *v <= 0.0).unwrap_or(raw.len());
+        Self { raw, logs: raw[..raw_from].iter().map(|v| v.ln()).collect(), raw_from }
+    }
+
+    /// Values `start..end` as judged when `end - 1` has just arrived.
+    #[must_use]
+    pub fn slice(&self, start: usize, end: usize) -> &[f64] {
+        if end <= self.raw_from { &self.logs[start..end] } else { &self.raw[start..end] }
+    }
+
+    /// Whether `slice` up to `end` gives logarithms.
+    #[must_use]
+    pub fn is_log(&self, end: usize) -> bool {
+        end <= self.raw_from
+    }
+
+    /// A shift as a share of the level.
+    #[must_use]
+    pub fn shift_share(&self, end: usize, shift: f64, level: f64) -> f64 {
+        if self.is_log(end) {
+            shift.exp_m1()
+        } else if level == 0.0 {
+            f64::INFINITY * shift.signum()
+        } else {
+            shift / level.abs()
+        }
+    }
+
+    /// Least deviation that noise may have: 0.1 % of the level.
+    #[must_use]
+    pub fn sigma_floor(&self, start: usize, end: usize) -> f64 {
+        let slice = self.slice(start, end);
+        if self.is_log(end) { 0.001 } else { (median(slice).abs() * 0.001).max(f64::MIN_POSITIVE) }
+    }
+}
+
+/// Raises each change once, as values arrive one after the other; positions refer to `values`, which must be finite.
+#[must_use]
+pub fn replay(values: &[f64], settings: &Settings) -> Vec<Alarm> {
+    let mut watch = Watch::new(values, settings);
+    (0..values.len()).filter_map(|at| watch.look(at)).collect()
+}
+
+struct Watch<'a> {
+    values: JudgedValues<'a>,
+    settings: &'a Settings,
+    /// First value since the last accepted change.
+    start: usize,
+    /// Spread before the last accepted change, with the scale in which it holds.
+    prior: Option<(f64, bool)>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(values: &'a [f64], settings: &'a Settings) -> Self {
+        Self { values: JudgedValues::new(values), settings, start: 0, prior: None }
+    }
+
+    fn look(&mut self, at: usize) -> Option<Alarm> {
+        let end = at + 1;
+        let found = self.find_step(end).or_else(|| self.find_drift(end))?;
+        let before = self.describe(found.baseline_start, found.index, end);
+        self.prior = Some((before.sigma, self.values.is_log(end)));
+        self.start = found.index;
+        Some(found)
+    }
+
+    fn describe(&self, start: usize, split: usize, end: usize) -> Level {
+        let all = self.values.slice(self.start.min(start), end);
+        let offset = start - self.start.min(start);
+        let stretch = &all[offset..offset + (split - start)];
+        let prior = self.prior.filter(|(_, log)| *log == self.values.is_log(end)).map(|(sigma, _)| sigma);
+        let mut level = describe(stretch, prior, self.values.sigma_floor(start, end));
+        let history = &all[..split - self.start.min(start)];
+        level.rho = noise_correlation(history, &level);
+        level
+    }
+
+    fn find_step(&self, end: usize) -> Option<Alarm> {
+        let s = self.settings;
+        let known = end - self.start;
+        if known < s.baseline_count_min + s.window_count_min {
+            return None;
+        }
+        let longest = s.window_count_max.min(known - s.baseline_count_min);
+        let mut best: Option<(usize, usize, Comparison)> = None;
+        for count in s.window_count_min..=longest {
+            let split = end - count;
+            let from = self.start.max(split.saturating_sub(s.baseline_count_max));
+            let before = self.describe(from, split, end);
+            let window = &self.values.slice(from, end)[split - from..];
+            let found = compare(&before, window);
+            if self.accepts(&before, window, &found, end, s.evidence_min)
+                && best.as_ref().is_none_or(|(_, _, held)| found.evidence.abs() > held.evidence.abs())
+            {
+                best = Some((split, from, found));
+            }
+        }
+        best.map(|(index, baseline_start, found)| Alarm {
+            index,
+            seen_at: end - 1,
+            kind: ChangeKind::Step,
+            baseline_start,
+            evidence: found.evidence,
+            effect_sigma: found.effect_sigma,
+            splits: longest,
+        })
+    }
+
+    fn accepts(&self, before: &Level, window: &[f64], found: &Comparison, end: usize, evidence_min: f64) -> bool {
+        let s = self.settings;
+        let share = self.values.shift_share(end, found.shift, before.median).abs();
+        let newest = &window[window.len() - window.len().min(3)..];
+        let back = newest.iter().filter(|v| (**v - before.median) * found.shift.signum() <= 0.0).count();
+        found.evidence.abs() >= evidence_min
+            && share >= s.effect_share_min
+            && found.effect_sigma.abs() >= s.effect_sigma_min
+            && found.far_share >= s.far_share_min
+            && back <= 1
+    }
+
+    // A slow ramp carries a sliding baseline along; the first values since the last change stay where they are.
+    fn find_drift(&self, end: usize) -> Option<Alarm> {
+        let s = self.settings;
+        let (pinned, newest) = (s.baseline_count_max / 2, s.window_count_max);
+        if end - self.start < 2 * pinned + newest || end % 4 != 0 {
+            return None;
+        }
+        let before = self.describe(self.start, self.start + pinned, end);
+        let all = self.values.slice(self.start, end);
+        let window = &all[all.len() - newest..];
+        let found = compare(&before, window);
+        if !self.accepts(&before, window, &found, end, s.drift_evidence_min) || found.far_share < 0.9 {
+            return None;
+        }
+        Some(Alarm {
+            index: self.start + best_split(all, pinned / 2),
+            seen_at: end - 1,
+            kind: ChangeKind::Drift,
+            baseline_start: self.start,
+            evidence: found.evidence,
+            effect_sigma: found.effect_sigma,
+            splits: 1,
+        })
+    }
+}
+
+/// Correlation of neighbouring values that the noise of means must allow for: what chance gives is left out.
+#[must_use]
+pub fn noise_correlation(history: &[f64], level: &Level) -> f64 {
+    let newest = &history[history.len() - history.len().min(200)..];
+    let (low, high) = (level.median - 3.0 * level.sigma, level.median + 3.0 * level.sigma);
+    let clipped: Vec<f64> = newest.iter().map(|v| v.clamp(low, high)).collect();
+    if clipped.len() < 8 {
+        return 0.0;
+    }
+    let chance = 0.8 / (clipped.len() as f64).sqrt();
+    let rho = autocorrelation(&clipped) + 1.0 / clipped.len() as f64;
+    if rho <= chance { 0.0 } else { rho.min(0.95) }
+}
+
+/// Position that splits values into the two parts whose means lie farthest apart, weighed by their sizes.
+#[must_use]
+pub fn best_split(values: &[f64], count_min: usize) -> usize {
+    let total: f64 = values.iter().sum();
+    let n = values.len() as f64;
+    let (mut best, mut place, mut left) = (-1.0, values.len() / 2, 0.0);
+    for (index, value) in values.iter().enumerate() {
+        if index >= count_min && values.len() - index >= count_min {
+            let k = index as f64;
+            let gain = (left - total * k / n).powi(2) / (k * (n - k)).max(1.0);
+            if gain > best {
+                (best, place) = (gain, index);
+            }
+        }
+        left += value;
+    }
+    place
+}

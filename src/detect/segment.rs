@@ -1,0 +1,221 @@
+//! Change points of a whole series, with hindsight: every stretch may use what came after it.
+
+use super::compare::{Comparison, Level, compare, describe};
+use super::online::{JudgedValues, noise_correlation};
+use super::settings::Settings;
+use super::stats::robust::{difference_correlation, median_sorted, sort};
+
+/// Longest stretch on either side of a split that evidence is drawn from.
+const REACH: usize = 100;
+
+/// One change point of a whole series; positions refer to the values handed in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChangePoint {
+    /// First value at the new level.
+    pub index: usize,
+    /// Start of the stretch before.
+    pub start: usize,
+    /// End of the stretch after (exclusive).
+    pub end: usize,
+    /// Signed normal deviate.
+    pub evidence: f64,
+    /// Shift in deviations of the noise.
+    pub effect_sigma: f64,
+}
+
+/// Finds the level changes of finite values.
+///
+/// Seeded intervals (Kovacs, Li, Buhlmann and Munk 2023) are scanned for their best split; the narrowest that carries
+/// enough evidence wins (Baranowski, Chen and Fryzlewicz 2019), so that each decision sees one change. Then the changes
+/// are placed anew between their neighbours, and the weakest falls until all that remain stand.
+#[must_use]
+pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoint> {
+    let n = values.len();
+    if n < 2 * settings.segment_count_min {
+        return Vec::new();
+    }
+    let judged = JudgedValues::new(values);
+    let scan = Scan { judged: &judged, settings, n, rho: trend_correlation(judged.slice(0, n)) };
+    let mut splits = scan.seed();
+    scan.settle(&mut splits);
+    scan.evaluate_all(&splits)
+}
+
+// What differences say of the noise: level changes do not touch it, trends and random walks raise it to 1 and above.
+fn trend_correlation(values: &[f64]) -> f64 {
+    let rho = difference_correlation(values);
+    let chance = 3.0 / (values.len() as f64).sqrt();
+    if rho <= chance { 0.0 } else { rho.min(0.97) }
+}
+
+struct Scan<'a> {
+    judged: &'a JudgedValues<'a>,
+    settings: &'a Settings,
+    n: usize,
+    rho: f64,
+}
+
+impl Scan<'_> {
+    fn seed(&self) -> Vec<usize> {
+        let mut splits: Vec<usize> = Vec::new();
+        let mut length = (4 * self.settings.segment_count_min) as f64;
+        let mut scratch = Scratch::default();
+        loop {
+            let width = (length.round() as usize).min(self.n);
+            let step = (width / 4).max(1);
+            let mut found: Vec<(f64, usize)> = Vec::new();
+            let mut start = 0;
+            loop {
+                let from = start.min(self.n - width);
+                let inside = splits.iter().any(|s| *s > from && *s < from + width);
+                if !inside && let Some(hit) = self.scan_interval(from, from + width, &mut scratch) {
+                    found.push(hit);
+                }
+                if from + width >= self.n {
+                    break;
+                }
+                start += step;
+            }
+            // Of intervals of one width the strongest go first; those that then hold a change are passed over.
+            found.sort_by(|a, b| b.0.total_cmp(&a.0));
+            for (_, split) in found {
+                if splits.iter().all(|s| s.abs_diff(split) >= width / 2) {
+                    splits.push(split);
+                }
+            }
+            if width >= self.n {
+                break;
+            }
+            length *= std::f64::consts::SQRT_2;
+        }
+        splits.sort_unstable();
+        splits
+    }
+
+    // The best split of an interval, where it stands on its own.
+    fn scan_interval(&self, from: usize, to: usize, scratch: &mut Scratch) -> Option<(f64, usize)> {
+        let values = &self.judged.slice(0, self.n)[from..to];
+        let split = from + scratch.best_split(values, self.settings.segment_count_min)?;
+        let found = self.compare_around(from, split, to);
+        self.accepts(&found).then_some((found.evidence.abs(), split))
+    }
+
+    fn accepts(&self, found: &Judgement) -> bool {
+        let s = self.settings;
+        found.evidence.abs() >= s.whole_evidence_min
+            && found.share.abs() >= s.effect_share_min
+            && found.effect_sigma.abs() >= s.effect_sigma_min
+            && found.far_share >= s.far_share_min.min(0.75)
+    }
+
+    fn compare_around(&self, from: usize, split: usize, to: usize) -> Judgement {
+        let all = self.judged.slice(0, self.n);
+        let floor = self.judged.sigma_floor(from, self.n.min(to));
+        let before = &all[from.max(split.saturating_sub(REACH))..split];
+        let after = &all[split..to.min(split + REACH)];
+        // The longer side sets the level, the shorter one is judged.
+        let (long, short, sign) =
+            if before.len() >= after.len() { (before, after, 1.0) } else { (after, before, -1.0) };
+        let mut level: Level = describe(long, None, floor);
+        level.rho = noise_correlation(long, &level).max(self.rho);
+        let found: Comparison = compare(&level, short);
+        Judgement {
+            evidence: sign * found.evidence,
+            effect_sigma: sign * found.effect_sigma,
+            share: self.judged.shift_share(self.n, sign * found.shift, level.median),
+            far_share: found.far_share,
+        }
+    }
+
+    // Places every split anew between its neighbours and drops the weakest until all stand.
+    fn settle(&self, splits: &mut Vec<usize>) {
+        let mut scratch = Scratch::default();
+        let all = self.judged.slice(0, self.n);
+        loop {
+            for place in 0..splits.len() {
+                let (from, to) = neighbours(splits, place, self.n);
+                let (from, to) = (from.max(splits[place].saturating_sub(REACH)), to.min(splits[place] + REACH));
+                if let Some(split) = scratch.best_split(&all[from..to], self.settings.segment_count_min) {
+                    splits[place] = from + split;
+                }
+            }
+            let mut weakest: Option<(f64, usize)> = None;
+            for place in 0..splits.len() {
+                let (from, to) = neighbours(splits, place, self.n);
+                let found = self.compare_around(from, splits[place], to);
+                let strength = if self.accepts(&found) { f64::INFINITY } else { found.evidence.abs() };
+                if strength.is_finite() && weakest.is_none_or(|(held, _)| strength < held) {
+                    weakest = Some((strength, place));
+                }
+            }
+            let Some((_, place)) = weakest else { return };
+            splits.remove(place);
+        }
+    }
+
+    fn evaluate_all(&self, splits: &[usize]) -> Vec<ChangePoint> {
+        (0..splits.len())
+            .map(|place| {
+                let (start, end) = neighbours(splits, place, self.n);
+                let found = self.compare_around(start, splits[place], end);
+                ChangePoint {
+                    index: splits[place],
+                    start,
+                    end,
+                    evidence: found.evidence,
+                    effect_sigma: found.effect_sigma,
+                }
+            })
+            .collect()
+    }
+}
+
+fn neighbours(splits: &[usize], place: usize, n: usize) -> (usize, usize) {
+    (if place == 0 { 0 } else { splits[place - 1] }, splits.get(place + 1).copied().unwrap_or(n))
+}
+
+struct Judgement {
+    evidence: f64,
+    effect_sigma: f64,
+    share: f64,
+    far_share: f64,
+}
+
+#[derive(Default)]
+struct Scratch {
+    sorted: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+impl Scratch {
+    // Splits where the clipped values before and after lie farthest apart; none where a side would be too short.
+    fn best_split(&mut self, values: &[f64], count_min: usize) -> Option<usize> {
+        let n = values.len();
+        if n < 2 * count_min {
+            return None;
+        }
+        self.sorted.clear();
+        self.sorted.extend_from_slice(values);
+        sort(&mut self.sorted);
+        let median = median_sorted(&self.sorted);
+        self.deviations.clear();
+        self.deviations.extend(self.sorted.iter().map(|v| (v - median).abs()));
+        sort(&mut self.deviations);
+        // Wide enough for two levels that share the interval, too narrow for a spike to rule it.
+        let reach = 2.0 * self.deviations[(n - 1) * 7 / 10].max(f64::MIN_POSITIVE);
+        let clip = |v: f64| (v - median).clamp(-reach, reach);
+        let total: f64 = values.iter().map(|v| clip(*v)).sum();
+        let (mut best, mut place, mut left) = (0.0, None, 0.0);
+        for (index, value) in values.iter().enumerate() {
+            if index >= count_min && n - index >= count_min {
+                let (k, all) = (index as f64, n as f64);
+                let gain = (left - total * k / all).powi(2) / (k * (all - k));
+                if gain > best {
+                    (best, place) = (gain, Some(index));
+                }
+            }
+            left += clip(*value);
+        }
+        place
+    }
+}
