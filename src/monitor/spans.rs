@@ -47,26 +47,21 @@ pub(super) fn scope() -> InstrumentationScope {
 }
 
 /// The attributes of the emitter. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over what we find.
-pub(super) fn resource(pipeline: &str, host: &Host, host_class: &str, environment: Option<&str>) -> Resource {
+/// The run stands here as well, so that a step or a point that comes alone is still told apart.
+pub(super) fn resource(identity: &Identity, host: &Host, host_class: &str, environment: Option<&str>) -> Resource {
     let detected = Resource::builder().build();
-    let said = |key: &'static str| {
-        detected.get(&Key::from_static_str(key)).is_some_and(|value| !value.as_str().starts_with("unknown_service"))
-    };
+    // The SDK's own guess at a service name is worth less than the pipeline's name.
+    let said = |key: &Key| detected.get(key).is_some_and(|value| !value.as_str().starts_with("unknown_service"));
     let mut attributes = vec![
+        KeyValue::new("service.name", identity.pipeline.clone()),
         KeyValue::new("host.arch", host.arch),
         KeyValue::new("os.type", host.os),
         KeyValue::new("perfline.host_class", host_class.to_owned()),
     ];
-    attributes.push(KeyValue::new("service.name", pipeline.to_owned()));
     attributes.extend(environment.map(|name| KeyValue::new("deployment.environment.name", name.to_owned())));
-    attributes.retain(|attribute| !detected_key(&said, attribute));
+    attributes.retain(|attribute| !said(&attribute.key));
+    attributes.extend(run_attributes(identity));
     Resource::builder().with_attributes(attributes).build()
-}
-
-fn detected_key(said: &impl Fn(&'static str) -> bool, attribute: &KeyValue) -> bool {
-    ["service.name", "deployment.environment.name", "perfline.host_class", "host.arch", "os.type"]
-        .into_iter()
-        .any(|key| attribute.key.as_str() == key && said(key))
 }
 
 impl Account {
@@ -208,7 +203,7 @@ pub(super) fn result_word(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(super) fn system_time(at: UnixNanos) -> SystemTime {
+pub(crate) fn system_time(at: UnixNanos) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(u64::try_from(at).unwrap_or(0))
 }
 
