@@ -8,6 +8,7 @@
 pub mod model;
 
 pub mod chart;
+pub mod demo;
 pub mod detect;
 pub mod monitor;
 pub mod otlp;

@@ -1,0 +1,477 @@
+//! Reads what a CI system says about the run from its environment variables.
+//!
+//! Only the variables in [`ALLOWED`] are ever read, so that no secret can leave by accident; the
+//! reading is pure over a lookup. Sources: the documentation of each CI system, and the
+//! OpenTelemetry CI/CD and VCS semantic conventions (v1.43) for the words.
+
+/// Every variable that perfline looks at to describe a run.
+pub const ALLOWED: &[&str] = &[
+    "PERFLINE_PIPELINE",
+    "PERFLINE_RUN_ID",
+    "PERFLINE_BRANCH",
+    "PERFLINE_REVISION",
+    "PERFLINE_BASE_BRANCH",
+    "PERFLINE_ENVIRONMENT",
+    "PERFLINE_HOST_CLASS",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "TRACEPARENT",
+    "TRACESTATE",
+    "BAGGAGE",
+    "GITHUB_ACTIONS",
+    "GITHUB_WORKFLOW",
+    "GITHUB_RUN_ID",
+    "GITHUB_RUN_ATTEMPT",
+    "GITHUB_JOB",
+    "GITHUB_REF",
+    "GITHUB_REF_NAME",
+    "GITHUB_HEAD_REF",
+    "GITHUB_BASE_REF",
+    "GITHUB_SHA",
+    "GITHUB_SERVER_URL",
+    "GITHUB_REPOSITORY",
+    "RUNNER_ENVIRONMENT",
+    "ImageOS",
+    "GITLAB_CI",
+    "CI_PIPELINE_ID",
+    "CI_PIPELINE_URL",
+    "CI_PIPELINE_NAME",
+    "CI_JOB_NAME",
+    "CI_COMMIT_SHA",
+    "CI_COMMIT_REF_NAME",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    "CI_MERGE_REQUEST_IID",
+    "CI_MERGE_REQUEST_DIFF_BASE_SHA",
+    "CI_PROJECT_URL",
+    "CI_PROJECT_PATH",
+    "CI_ENVIRONMENT_NAME",
+    "CI_RUNNER_EXECUTABLE_ARCH",
+    "BUILDKITE",
+    "BUILDKITE_PIPELINE_SLUG",
+    "BUILDKITE_BUILD_ID",
+    "BUILDKITE_BUILD_NUMBER",
+    "BUILDKITE_BUILD_URL",
+    "BUILDKITE_BRANCH",
+    "BUILDKITE_COMMIT",
+    "BUILDKITE_PULL_REQUEST",
+    "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+    "BUILDKITE_REPO",
+    "BUILDKITE_RETRY_COUNT",
+    "BUILDKITE_LABEL",
+    "BUILDKITE_AGENT_META_DATA_QUEUE",
+    "JENKINS_URL",
+    "JOB_NAME",
+    "BUILD_NUMBER",
+    "BUILD_URL",
+    "BRANCH_NAME",
+    "CHANGE_BRANCH",
+    "CHANGE_TARGET",
+    "CHANGE_ID",
+    "GIT_BRANCH",
+    "GIT_COMMIT",
+    "GIT_URL",
+    "STAGE_NAME",
+    "CIRCLECI",
+    "CIRCLE_WORKFLOW_ID",
+    "CIRCLE_JOB",
+    "CIRCLE_BUILD_URL",
+    "CIRCLE_BRANCH",
+    "CIRCLE_SHA1",
+    "CIRCLE_REPOSITORY_URL",
+    "CIRCLE_PROJECT_REPONAME",
+    "CIRCLE_PR_NUMBER",
+    "TF_BUILD",
+    "BUILD_DEFINITIONNAME",
+    "BUILD_BUILDID",
+    "SYSTEM_JOBATTEMPT",
+    "SYSTEM_JOBDISPLAYNAME",
+    "BUILD_SOURCEBRANCH",
+    "BUILD_SOURCEVERSION",
+    "BUILD_REPOSITORY_URI",
+    "SYSTEM_PULLREQUEST_SOURCEBRANCH",
+    "SYSTEM_PULLREQUEST_TARGETBRANCH",
+    "SYSTEM_PULLREQUEST_PULLREQUESTID",
+    "SYSTEM_COLLECTIONURI",
+    "SYSTEM_TEAMPROJECT",
+    "AGENT_OS",
+];
+
+/// Longest text that is taken from a variable, in characters.
+const TEXT_CHARS_MAX: usize = 512;
+
+/// What is known about a run before it starts. Unknown is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Name of the CI system (`github`, `gitlab`, ...).
+    pub ci: Option<&'static str>,
+    /// Pipeline name.
+    pub pipeline: Option<String>,
+    /// The CI system's id of the run, with `.attempt` behind it from the second attempt on.
+    pub run_id: Option<String>,
+    /// Job or stage that the command is part of.
+    pub job: Option<String>,
+    /// Page of the run.
+    pub run_url: Option<String>,
+    /// Branch (of the change, for a pull request).
+    pub branch: Option<String>,
+    /// Commit.
+    pub revision: Option<String>,
+    /// Branch that a pull request goes to.
+    pub base_branch: Option<String>,
+    /// Commit that a pull request started from.
+    pub base_revision: Option<String>,
+    /// Number of the pull or merge request.
+    pub change_id: Option<String>,
+    /// Repository, without user or password.
+    pub repository: Option<String>,
+    /// Deployment environment.
+    pub environment: Option<String>,
+    /// Kind of runner, part of the host class.
+    pub runner: Option<String>,
+}
+
+impl Context {
+    /// Reads the context by `lookup`, which is asked only for names in [`ALLOWED`].
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let vars = Vars(&lookup);
+        let mut context = match () {
+            () if vars.is_set("GITHUB_ACTIONS") => github(&vars),
+            () if vars.is_set("GITLAB_CI") => gitlab(&vars),
+            () if vars.is_set("BUILDKITE") => buildkite(&vars),
+            () if vars.is_set("CIRCLECI") => circle(&vars),
+            () if vars.is_set("TF_BUILD") => azure(&vars),
+            () if vars.is_set("JENKINS_URL") => jenkins(&vars),
+            () => Self::default(),
+        };
+        let own = |name: &str, field: &mut Option<String>| {
+            if let Some(value) = vars.text(name) {
+                *field = Some(value);
+            }
+        };
+        own("PERFLINE_PIPELINE", &mut context.pipeline);
+        own("PERFLINE_RUN_ID", &mut context.run_id);
+        own("PERFLINE_BRANCH", &mut context.branch);
+        own("PERFLINE_REVISION", &mut context.revision);
+        own("PERFLINE_BASE_BRANCH", &mut context.base_branch);
+        own("PERFLINE_ENVIRONMENT", &mut context.environment);
+        context
+    }
+
+    /// Fills what the CI system left open from `other`, for example from git.
+    pub fn fill_from(&mut self, other: Self) {
+        fn fill(mine: &mut Option<String>, theirs: Option<String>) {
+            if mine.is_none() {
+                *mine = theirs;
+            }
+        }
+        fill(&mut self.branch, other.branch);
+        fill(&mut self.revision, other.revision);
+        fill(&mut self.repository, other.repository);
+    }
+}
+
+struct Vars<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Vars<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        debug_assert!(ALLOWED.contains(&name), "{name} is not on the allow-list");
+        let value: String = (self.0)(name)?.trim().chars().take(TEXT_CHARS_MAX).collect();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| !value.eq_ignore_ascii_case("false"))
+    }
+
+    fn first(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.text(name))
+    }
+
+    fn url(&self, name: &str) -> Option<String> {
+        self.text(name).map(|url| without_user(&url))
+    }
+}
+
+fn github(vars: &Vars<'_>) -> Context {
+    let repository = vars.text("GITHUB_REPOSITORY").map(|path| {
+        let server = vars.url("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+        format!("{server}/{path}")
+    });
+    let id = vars.text("GITHUB_RUN_ID");
+    Context {
+        ci: Some("github"),
+        pipeline: vars.text("GITHUB_WORKFLOW"),
+        run_url: repository.as_ref().zip(id.as_ref()).map(|(base, id)| format!("{base}/actions/runs/{id}")),
+        run_id: id.map(|id| with_attempt(id, vars.text("GITHUB_RUN_ATTEMPT"), 1)),
+        job: vars.text("GITHUB_JOB"),
+        branch: vars.first(&["GITHUB_HEAD_REF", "GITHUB_REF_NAME"]),
+        revision: vars.text("GITHUB_SHA"),
+        base_branch: vars.text("GITHUB_BASE_REF"),
+        base_revision: None,
+        change_id: vars
+            .text("GITHUB_REF")
+            .and_then(|r| Some(r.strip_prefix("refs/pull/")?.split('/').next()?.to_owned())),
+        repository,
+        environment: None,
+        runner: join(vars.text("RUNNER_ENVIRONMENT"), vars.text("ImageOS")),
+    }
+}
+
+fn gitlab(vars: &Vars<'_>) -> Context {
+    Context {
+        ci: Some("gitlab"),
+        pipeline: vars.first(&["CI_PIPELINE_NAME", "CI_PROJECT_PATH"]),
+        run_id: vars.text("CI_PIPELINE_ID"),
+        job: vars.text("CI_JOB_NAME"),
+        run_url: vars.url("CI_PIPELINE_URL"),
+        branch: vars.first(&["CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME"]),
+        revision: vars.text("CI_COMMIT_SHA"),
+        base_branch: vars.text("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+        base_revision: vars.text("CI_MERGE_REQUEST_DIFF_BASE_SHA"),
+        change_id: vars.text("CI_MERGE_REQUEST_IID"),
+        repository: vars.url("CI_PROJECT_URL"),
+        environment: vars.text("CI_ENVIRONMENT_NAME"),
+        runner: vars.text("CI_RUNNER_EXECUTABLE_ARCH"),
+    }
+}
+
+fn buildkite(vars: &Vars<'_>) -> Context {
+    let number = vars.first(&["BUILDKITE_BUILD_NUMBER", "BUILDKITE_BUILD_ID"]);
+    Context {
+        ci: Some("buildkite"),
+        pipeline: vars.text("BUILDKITE_PIPELINE_SLUG"),
+        run_id: number.map(|id| with_attempt(id, vars.text("BUILDKITE_RETRY_COUNT"), 0)),
+        job: vars.text("BUILDKITE_LABEL"),
+        run_url: vars.url("BUILDKITE_BUILD_URL"),
+        branch: vars.text("BUILDKITE_BRANCH"),
+        revision: vars.text("BUILDKITE_COMMIT").filter(|commit| commit != "HEAD"),
+        base_branch: vars.text("BUILDKITE_PULL_REQUEST_BASE_BRANCH"),
+        base_revision: None,
+        change_id: vars.text("BUILDKITE_PULL_REQUEST").filter(|id| id != "false"),
+        repository: vars.url("BUILDKITE_REPO"),
+        environment: None,
+        runner: vars.text("BUILDKITE_AGENT_META_DATA_QUEUE"),
+    }
+}
+
+fn jenkins(vars: &Vars<'_>) -> Context {
+    Context {
+        ci: Some("jenkins"),
+        pipeline: vars.text("JOB_NAME"),
+        run_id: vars.text("BUILD_NUMBER"),
+        job: vars.text("STAGE_NAME"),
+        run_url: vars.url("BUILD_URL"),
+        branch: vars
+            .first(&["CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"])
+            .map(|branch| branch.strip_prefix("origin/").unwrap_or(&branch).to_owned()),
+        revision: vars.text("GIT_COMMIT"),
+        base_branch: vars.text("CHANGE_TARGET"),
+        base_revision: None,
+        change_id: vars.text("CHANGE_ID"),
+        repository: vars.url("GIT_URL"),
+        environment: None,
+        runner: None,
+    }
+}
+
+fn circle(vars: &Vars<'_>) -> Context {
+    Context {
+        ci: Some("circleci"),
+        pipeline: vars.text("CIRCLE_PROJECT_REPONAME"),
+        run_id: vars.text("CIRCLE_WORKFLOW_ID"),
+        job: vars.text("CIRCLE_JOB"),
+        run_url: vars.url("CIRCLE_BUILD_URL"),
+        branch: vars.text("CIRCLE_BRANCH"),
+        revision: vars.text("CIRCLE_SHA1"),
+        base_branch: None,
+        base_revision: None,
+        change_id: vars.text("CIRCLE_PR_NUMBER"),
+        repository: vars.url("CIRCLE_REPOSITORY_URL"),
+        environment: None,
+        runner: None,
+    }
+}
+
+fn azure(vars: &Vars<'_>) -> Context {
+    let branch = |name: &str| vars.text(name).map(|r| r.strip_prefix("refs/heads/").unwrap_or(&r).to_owned());
+    let id = vars.text("BUILD_BUILDID");
+    let run_url = vars.url("SYSTEM_COLLECTIONURI").zip(vars.text("SYSTEM_TEAMPROJECT")).zip(id.as_ref()).map(
+        |((server, project), id)| format!("{}/{project}/_build/results?buildId={id}", server.trim_end_matches('/')),
+    );
+    Context {
+        ci: Some("azure"),
+        pipeline: vars.text("BUILD_DEFINITIONNAME"),
+        run_id: id.map(|id| with_attempt(id, vars.text("SYSTEM_JOBATTEMPT"), 1)),
+        job: vars.text("SYSTEM_JOBDISPLAYNAME"),
+        run_url,
+        branch: branch("SYSTEM_PULLREQUEST_SOURCEBRANCH").or_else(|| branch("BUILD_SOURCEBRANCH")),
+        revision: vars.text("BUILD_SOURCEVERSION"),
+        base_branch: branch("SYSTEM_PULLREQUEST_TARGETBRANCH"),
+        base_revision: None,
+        change_id: vars.text("SYSTEM_PULLREQUEST_PULLREQUESTID"),
+        repository: vars.url("BUILD_REPOSITORY_URI"),
+        environment: None,
+        runner: vars.text("AGENT_OS"),
+    }
+}
+
+/// `id` for the first attempt, `id.N` for the later ones; `first` is the number of the first.
+fn with_attempt(id: String, attempt: Option<String>, first: u32) -> String {
+    match attempt.and_then(|text| text.parse::<u32>().ok()) {
+        Some(attempt) if attempt > first => format!("{id}.{attempt}"),
+        _ => id,
+    }
+}
+
+fn join(left: Option<String>, right: Option<String>) -> Option<String> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(format!("{left}-{right}")),
+        (left, right) => left.or(right),
+    }
+}
+
+/// Drops `user:password@` and the query from a URL: CI systems and git remotes put tokens there.
+pub(super) fn without_user(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Context {
+        let map: BTreeMap<String, String> = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Context::read(|name| map.get(name).cloned())
+    }
+
+    #[test]
+    fn github_pull_request_gives_both_branches_attempt_and_number() {
+        let context = read(&[
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_WORKFLOW", "ci"),
+            ("GITHUB_RUN_ID", "901"),
+            ("GITHUB_RUN_ATTEMPT", "2"),
+            ("GITHUB_REF", "refs/pull/17/merge"),
+            ("GITHUB_REF_NAME", "17/merge"),
+            ("GITHUB_HEAD_REF", "faster"),
+            ("GITHUB_BASE_REF", "main"),
+            ("GITHUB_SHA", "abc"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "acme/app"),
+            ("RUNNER_ENVIRONMENT", "github-hosted"),
+            ("ImageOS", "ubuntu24"),
+        ]);
+        assert_eq!(context.pipeline.as_deref(), Some("ci"));
+        assert_eq!(context.run_id.as_deref(), Some("901.2"));
+        assert_eq!(context.branch.as_deref(), Some("faster"));
+        assert_eq!(context.base_branch.as_deref(), Some("main"));
+        assert_eq!(context.change_id.as_deref(), Some("17"));
+        assert_eq!(context.run_url.as_deref(), Some("https://github.com/acme/app/actions/runs/901"));
+        assert_eq!(context.runner.as_deref(), Some("github-hosted-ubuntu24"));
+    }
+
+    #[test]
+    fn each_ci_system_gives_pipeline_run_branch_and_revision() {
+        let systems: [&[(&str, &str)]; 5] = [
+            &[
+                ("GITLAB_CI", "true"),
+                ("CI_PIPELINE_NAME", "p"),
+                ("CI_PIPELINE_ID", "7"),
+                ("CI_COMMIT_REF_NAME", "b"),
+                ("CI_COMMIT_SHA", "s"),
+            ],
+            &[
+                ("BUILDKITE", "true"),
+                ("BUILDKITE_PIPELINE_SLUG", "p"),
+                ("BUILDKITE_BUILD_NUMBER", "7"),
+                ("BUILDKITE_BRANCH", "b"),
+                ("BUILDKITE_COMMIT", "s"),
+            ],
+            &[
+                ("JENKINS_URL", "http://j/"),
+                ("JOB_NAME", "p"),
+                ("BUILD_NUMBER", "7"),
+                ("GIT_BRANCH", "origin/b"),
+                ("GIT_COMMIT", "s"),
+            ],
+            &[
+                ("CIRCLECI", "true"),
+                ("CIRCLE_PROJECT_REPONAME", "p"),
+                ("CIRCLE_WORKFLOW_ID", "7"),
+                ("CIRCLE_BRANCH", "b"),
+                ("CIRCLE_SHA1", "s"),
+            ],
+            &[
+                ("TF_BUILD", "True"),
+                ("BUILD_DEFINITIONNAME", "p"),
+                ("BUILD_BUILDID", "7"),
+                ("BUILD_SOURCEBRANCH", "refs/heads/b"),
+                ("BUILD_SOURCEVERSION", "s"),
+            ],
+        ];
+        for pairs in systems {
+            let context = read(pairs);
+            assert_eq!(context.pipeline.as_deref(), Some("p"), "{pairs:?}");
+            assert_eq!(context.run_id.as_deref(), Some("7"), "{pairs:?}");
+            assert_eq!(context.branch.as_deref(), Some("b"), "{pairs:?}");
+            assert_eq!(context.revision.as_deref(), Some("s"), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn only_allow_listed_variables_are_ever_asked_for() {
+        for marker in ["GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "JENKINS_URL", "CIRCLECI", "TF_BUILD", "NONE"] {
+            let asked = RefCell::new(BTreeSet::new());
+            Context::read(|name| {
+                asked.borrow_mut().insert(name.to_owned());
+                (name == marker).then(|| "true".to_owned())
+            });
+            for name in asked.borrow().iter() {
+                assert!(ALLOWED.contains(&name.as_str()), "{name}");
+                for secret in ["TOKEN", "SECRET", "PASSWORD", "KEY"] {
+                    assert!(!name.contains(secret), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn passwords_and_queries_are_cut_from_repository_urls() {
+        assert_eq!(without_user("https://oauth2:tok@host.example/a/b.git"), "https://host.example/a/b.git");
+        assert_eq!(without_user("https://u:p@ss@h/x?private_token=1"), "https://h/x");
+        assert_eq!(without_user("git@github.com:acme/app.git"), "git@github.com:acme/app.git");
+        assert_eq!(without_user("ssh://git@h:22/x@y"), "ssh://h:22/x@y");
+    }
+
+    #[test]
+    fn perfline_variables_win_and_hostile_text_is_cut() {
+        let long = "x".repeat(100_000);
+        let context = read(&[
+            ("GITLAB_CI", "true"),
+            ("CI_PIPELINE_ID", "7"),
+            ("PERFLINE_RUN_ID", "mine"),
+            ("CI_JOB_NAME", &long),
+        ]);
+        assert_eq!(context.run_id.as_deref(), Some("mine"));
+        assert_eq!(context.job.map(|job| job.len()), Some(TEXT_CHARS_MAX));
+    }
+
+    #[test]
+    fn git_fills_only_what_ci_left_open() {
+        let mut context = Context { branch: Some("ci".into()), ..Context::default() };
+        context.fill_from(Context { branch: Some("HEAD".into()), revision: Some("r".into()), ..Context::default() });
+        assert_eq!((context.branch.as_deref(), context.revision.as_deref()), (Some("ci"), Some("r")));
+    }
+}

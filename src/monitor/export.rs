@@ -1,0 +1,246 @@
+//! Sends a finished run by the opentelemetry-otlp exporter, within a deadline.
+//!
+//! It happens on a thread of its own: the blocking HTTP client must not run inside an async runtime,
+//! and a collector that hangs must not hold the exit code back.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use opentelemetry_otlp::{
+    MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+
+/// Readings that are under way at once.
+const READINGS_AT_ONCE: usize = 4;
+
+/// Where to, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// What the user named; `None` leaves it to `OTEL_EXPORTER_OTLP_*`.
+    endpoint: Option<String>,
+    protocol: Protocol,
+    /// For messages.
+    pub(super) shown: String,
+}
+
+impl Target {
+    /// Chooses the protocol: `OTEL_EXPORTER_OTLP_PROTOCOL`, else what the endpoint looks like.
+    pub(super) fn choose(endpoint: Option<&str>, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let lookup = |name: &str| lookup(name).filter(|text| !text.trim().is_empty());
+        let named = endpoint.map(|url| if url.contains("://") { url.to_owned() } else { format!("http://{url}") });
+        let shown = named
+            .clone()
+            .or_else(|| lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+            .or_else(|| lookup("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        let said = lookup("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").or_else(|| lookup("OTEL_EXPORTER_OTLP_PROTOCOL"));
+        let protocol = match said.as_deref().map(str::trim) {
+            Some("http/protobuf") => Protocol::HttpBinary,
+            Some("grpc") => Protocol::Grpc,
+            _ if shown.as_deref().is_some_and(speaks_http) => Protocol::HttpBinary,
+            _ => Protocol::Grpc,
+        };
+        let shown = super::context::without_user(shown.as_deref().unwrap_or("http://localhost:4317"));
+        Self { endpoint: named, protocol, shown }
+    }
+
+    fn url(&self, path: &str) -> Option<String> {
+        let base = self.endpoint.as_deref()?.trim_end_matches('/');
+        Some(if self.protocol == Protocol::Grpc { base.to_owned() } else { format!("{base}{path}") })
+    }
+}
+
+/// Port 4318, a path, or TLS on its usual port say HTTP; everything else is gRPC.
+fn speaks_http(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    authority.ends_with(":4318") || !path.is_empty()
+}
+
+/// What is sent.
+pub(super) struct Parcel {
+    pub(super) resource: Resource,
+    pub(super) spans: Vec<SpanData>,
+    pub(super) readings: Vec<ResourceMetrics>,
+}
+
+/// Sends everything, the spans first. `Err` says in words what did not arrive.
+pub(super) async fn send(target: Target, parcel: Parcel, deadline: Duration) -> Result<(), String> {
+    let shown = target.shown.clone();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let started = thread::Builder::new().name("perfline-export".to_owned()).spawn(move || {
+        // Past the deadline nobody listens any more.
+        drop(sender.send(send_blocking(&target, parcel, deadline)));
+    });
+    if let Err(error) = started {
+        return Err(format!("the exporter could not be started: {error}"));
+    }
+    match tokio::time::timeout(deadline, receiver).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(reason))) => Err(format!("the collector at {shown} did not take the run: {reason}")),
+        Ok(Err(_)) => Err(format!("the exporter for {shown} was lost")),
+        Err(_) => Err(format!("the collector at {shown} did not answer within {} s", deadline.as_secs_f64())),
+    }
+}
+
+fn send_blocking(target: &Target, parcel: Parcel, deadline: Duration) -> Result<(), String> {
+    // gRPC needs a reactor, the blocking HTTP client must have none.
+    let runtime = match target.protocol {
+        Protocol::Grpc => {
+            let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            Some(built.map_err(|error| error.to_string())?)
+        }
+        _ => None,
+    };
+    let until = Instant::now() + deadline;
+    let entered = runtime.as_ref().map(tokio::runtime::Runtime::enter);
+    let (mut spans, metrics) = exporters(target, deadline)?;
+    drop(entered);
+    spans.set_resource(&parcel.resource);
+    let run = Runner(runtime.as_ref().map(|runtime| runtime.handle().clone()));
+    run.block_on(spans.export(parcel.spans)).map_err(|error| error.to_string())?;
+    let sent = send_readings(&run, &metrics, &parcel.readings, until);
+    if let Some(runtime) = runtime {
+        runtime.shutdown_background();
+    }
+    sent
+}
+
+fn exporters(target: &Target, deadline: Duration) -> Result<(SpanExporter, MetricExporter), String> {
+    let retry = || {
+        RetryPolicy::default()
+            .with_max_retries(2)
+            .with_initial_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_millis(400))
+    };
+    let (traces, metrics) = (target.url("/v1/traces"), target.url("/v1/metrics"));
+    let built = if target.protocol == Protocol::Grpc {
+        let mut spans = SpanExporter::builder().with_tonic().with_timeout(deadline).with_retry_policy(retry());
+        let mut points = MetricExporter::builder().with_tonic().with_timeout(deadline).with_retry_policy(retry());
+        if let (Some(traces), Some(metrics)) = (traces, metrics) {
+            spans = spans.with_endpoint(traces);
+            points = points.with_endpoint(metrics);
+        }
+        spans.build().and_then(|spans| Ok((spans, points.build()?)))
+    } else {
+        let http = Protocol::HttpBinary;
+        let mut spans =
+            SpanExporter::builder().with_http().with_protocol(http).with_timeout(deadline).with_retry_policy(retry());
+        let mut points =
+            MetricExporter::builder().with_http().with_protocol(http).with_timeout(deadline).with_retry_policy(retry());
+        if let (Some(traces), Some(metrics)) = (traces, metrics) {
+            spans = spans.with_endpoint(traces);
+            points = points.with_endpoint(metrics);
+        }
+        spans.build().and_then(|spans| Ok((spans, points.build()?)))
+    };
+    built.map_err(|error| error.to_string())
+}
+
+fn send_readings(
+    run: &Runner,
+    exporter: &MetricExporter,
+    readings: &[ResourceMetrics],
+    until: Instant,
+) -> Result<(), String> {
+    let (sender, failures) = mpsc::sync_channel(READINGS_AT_ONCE);
+    let share = readings.len().div_ceil(READINGS_AT_ONCE).max(1);
+    thread::scope(|scope| {
+        for part in readings.chunks(share) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                for reading in part {
+                    let sent = if Instant::now() < until {
+                        run.block_on(exporter.export(reading)).map_err(|error| error.to_string())
+                    } else {
+                        Err("no time left for all resource samples".to_owned())
+                    };
+                    if let Err(reason) = sent {
+                        // The first failure of each part is enough, and there is room for one from each.
+                        drop(sender.try_send(reason));
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    failures.try_recv().map_or(Ok(()), Err)
+}
+
+/// Runs a future to its end, on tokio where the exporter needs it.
+struct Runner(Option<tokio::runtime::Handle>);
+
+impl Runner {
+    fn block_on(&self, future: impl Future<Output = OTelSdkResult> + Send) -> OTelSdkResult {
+        match &self.0 {
+            Some(handle) => handle.block_on(future),
+            None => park_on(future),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn park_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(endpoint: Option<&str>, variables: &[(&str, &str)]) -> Protocol {
+        let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Target::choose(endpoint, lookup).protocol
+    }
+
+    #[test]
+    fn the_port_or_the_path_tells_http_from_grpc() {
+        assert_eq!(protocol(Some("http://collector:4317"), &[]), Protocol::Grpc);
+        assert_eq!(protocol(Some("collector:4318"), &[]), Protocol::HttpBinary);
+        assert_eq!(protocol(Some("http://host/otlp"), &[]), Protocol::HttpBinary);
+        assert_eq!(protocol(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:4318/")]), Protocol::HttpBinary);
+        assert_eq!(protocol(None, &[]), Protocol::Grpc);
+    }
+
+    #[test]
+    fn the_variable_wins_over_the_port() {
+        let variables = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+        assert_eq!(protocol(Some("http://collector:4318"), &variables), Protocol::Grpc);
+    }
+
+    #[test]
+    fn http_paths_are_appended_to_a_named_endpoint_only() {
+        let target = Target::choose(Some("http://h:4318/otlp/"), |_| None);
+        assert_eq!(target.url("/v1/traces").as_deref(), Some("http://h:4318/otlp/v1/traces"));
+        assert_eq!(Target::choose(None, |_| None).url("/v1/traces"), None);
+    }
+
+    #[test]
+    fn credentials_in_an_endpoint_are_never_shown() {
+        assert_eq!(Target::choose(Some("http://user:pass@h:4318"), |_| None).shown, "http://h:4318");
+    }
+}
