@@ -41,7 +41,8 @@ pub(super) fn draw_times(
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a width of at most 4000 pixels")]
     let most = ((right - left) / 62.0).clamp(2.0, 14.0) as usize;
     let mut ticks = calendar::ticks(from, to, most);
-    if ticks.is_empty() {
+    if ticks.is_empty() || from == to {
+        ticks.clear();
         ticks.push((from, calendar::day(from)));
     }
     let mut free_from = f64::NEG_INFINITY;
@@ -121,7 +122,8 @@ pub(super) fn draw_values_below(canvas: &Canvas<'_>, plot: &Plot<'_>, ticks: &[T
         let x = plot.pixel((tick.at, 0.0)).0;
         canvas.line((x, top), (x, bottom), Ink::Grid, 1.0)?;
         let half = Face::LABEL.width(&tick.text) / 2.0;
-        if x - half > free_from && x + half <= canvas.width {
+        let x = x.clamp(half.min(canvas.width / 2.0), (canvas.width - half).max(canvas.width / 2.0));
+        if x - half > free_from {
             canvas.text((x, bottom + 5.0), &tick.text, Type::new(Face::LABEL, Ink::Muted).centre())?;
             free_from = x + half + 6.0;
         }

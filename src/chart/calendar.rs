@@ -125,11 +125,14 @@ pub(super) fn day(at: UnixNanos) -> String {
 /// `4 Mar to 2 May 2026`, `4 Mar 2026, 08:00 to 14:30 UTC`.
 pub(super) fn span(from: UnixNanos, to: UnixNanos) -> String {
     let (Some(a), Some(b)) = (utc(from), utc(to)) else { return "invalid time".to_owned() };
+    if from == to {
+        return a.strftime("%-d\u{A0}%b\u{A0}%Y, %H:%M\u{A0}UTC").to_string();
+    }
     if a.date() == b.date() {
         return format!("{}, {} to {} UTC", a.strftime("%-d %b %Y"), a.strftime("%H:%M"), b.strftime("%H:%M"));
     }
-    let first = if a.year() == b.year() { "%-d %b" } else { "%-d %b %Y" };
-    format!("{} to {}", a.strftime(first), b.strftime("%-d %b %Y"))
+    let first = if a.year() == b.year() { "%-d\u{A0}%b" } else { "%-d\u{A0}%b\u{A0}%Y" };
+    format!("{} to {}", a.strftime(first), b.strftime("%-d\u{A0}%b\u{A0}%Y"))
 }
 
 #[cfg(test)]

@@ -91,7 +91,9 @@ impl Header {
             return Self { title: Vec::new(), subtitle: Vec::new(), height: 0.0 };
         }
         let room = width - 2.0 * MARGIN;
-        let lines = |face: Face, text: &str| if text.is_empty() { Vec::new() } else { face.wrap(text, room, 3) };
+        // A percent sign does not begin a line.
+        let tied = |text: &str| text.replace(" %", "\u{A0}%");
+        let lines = |face: Face, text: &str| if text.is_empty() { Vec::new() } else { face.wrap(&tied(text), room, 3) };
         let (title, subtitle) = (lines(Face::TITLE, &plan.title), lines(Face::SUBTITLE, &plan.subtitle));
         let height = 6.0 + 19.0 * count(title.len()) + 16.0 * count(subtitle.len()) + 6.0;
         Self { title, subtitle, height }

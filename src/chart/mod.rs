@@ -20,9 +20,11 @@ mod svg;
 mod text;
 mod thin;
 
+pub mod distribution;
 pub mod sparkline;
 pub mod steps;
 pub mod timeline;
+pub mod waterfall;
 
 #[cfg(test)]
 mod gallery;
@@ -48,6 +50,10 @@ pub enum Spec {
     SparklineGrid(sparkline::SparklineGrid),
     /// Steps before and after, and the share of the change that each carries.
     StepComparison(steps::StepComparison),
+    /// Steps of the median and the slowest run, with their critical path.
+    StepWaterfall(waterfall::StepWaterfall),
+    /// Strips and boxes of a few groups of runs.
+    Distribution(distribution::Distribution),
 }
 
 /// The chart as a file of its own, with paper and both themes.
@@ -84,6 +90,8 @@ impl Spec {
             Self::Sparkline(chart) => &chart.frame,
             Self::SparklineGrid(chart) => &chart.frame,
             Self::StepComparison(chart) => &chart.frame,
+            Self::Distribution(chart) => &chart.frame,
+            Self::StepWaterfall(chart) => &chart.frame,
         }
     }
 
@@ -97,6 +105,8 @@ impl Spec {
             Self::Sparkline(chart) => chart.plan(),
             Self::SparklineGrid(chart) => chart.plan(),
             Self::StepComparison(chart) => chart.plan(),
+            Self::Distribution(chart) => chart.plan(),
+            Self::StepWaterfall(chart) => chart.plan(),
         }
     }
 
@@ -106,6 +116,8 @@ impl Spec {
             Self::Sparkline(chart) => chart.draw(canvas),
             Self::SparklineGrid(chart) => chart.draw(canvas),
             Self::StepComparison(chart) => chart.draw(canvas),
+            Self::Distribution(chart) => chart.draw(canvas),
+            Self::StepWaterfall(chart) => chart.draw(canvas),
         }
     }
 }

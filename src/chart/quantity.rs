@@ -104,6 +104,12 @@ impl Unit {
         }
     }
 
+    /// Nothing is nothing in any unit; only percent keeps its sign.
+    fn tick_text(self, place: f64, decimals: f64, write: fn(&str) -> String) -> String {
+        let number = trimmed(place, decimals);
+        if number == "0" && !matches!(self, Self::Share | Self::Percent | Self::Usd) { number } else { write(&number) }
+    }
+
     /// Round places between `low` and `high`, about `wanted` of them, each with its text.
     pub(super) fn ticks(self, low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         let (size, write) = self.axis(low.abs().max(high.abs()));
@@ -119,7 +125,7 @@ impl Unit {
         (0..=4 * wanted.max(1))
             .map(|n| ((low / step).ceil() + super::frame::count(n)) * step)
             .take_while(|place| *place <= high + step * 1e-9)
-            .map(|place| Tick { at: place * size, text: write(&trimmed(place, decimals)) })
+            .map(|place| Tick { at: place * size, text: self.tick_text(place, decimals, write) })
             .collect()
     }
 }
@@ -159,7 +165,9 @@ pub(super) fn domain(low: f64, high: f64) -> (f64, f64) {
         let low = if high > 0.0 { (low - air).max(0.0) } else { low - air };
         return (low, high + air);
     }
-    let air = span * 0.06;
+    // Noise of a few percent should look like it: the axis spans a fifth of its middle at least.
+    let short = (0.1 * (low + high).abs() - span).max(0.0) / 2.0;
+    let air = span * 0.06 + short;
     let from = if low >= 0.0 && low < 0.4 * high { 0.0 } else { low - air };
     (from, high + air)
 }
@@ -174,9 +182,9 @@ mod tests {
 
     #[test]
     fn ticks_stand_at_round_places_of_one_unit() {
-        assert_eq!(texts(Unit::Seconds, 0.0, 330.0), ["0 min", "2 min", "4 min"]);
-        assert_eq!(texts(Unit::Seconds, 0.0, 0.9), ["0 ms", "200 ms", "400 ms", "600 ms", "800 ms"]);
-        assert_eq!(texts(Unit::Bytes, 0.0, 1024.0 * 1024.0 * 900.0), ["0 MiB", "256 MiB", "512 MiB", "768 MiB"]);
+        assert_eq!(texts(Unit::Seconds, 0.0, 330.0), ["0", "2 min", "4 min"]);
+        assert_eq!(texts(Unit::Seconds, 0.0, 0.9), ["0", "200 ms", "400 ms", "600 ms", "800 ms"]);
+        assert_eq!(texts(Unit::Bytes, 0.0, 1024.0 * 1024.0 * 900.0), ["0", "256 MiB", "512 MiB", "768 MiB"]);
         assert_eq!(texts(Unit::Usd, 0.0, 0.1), ["$0", "$0.02", "$0.04", "$0.06", "$0.08", "$0.1"]);
         assert_eq!(texts(Unit::Share, 0.9, 1.0), ["90 %", "92 %", "94 %", "96 %", "98 %", "100 %"]);
         assert_eq!(texts(Unit::Count, 0.0, 3.0), ["0", "1", "2", "3"]);

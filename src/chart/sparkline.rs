@@ -10,7 +10,7 @@ use super::error::{ChartError, at_most, finite};
 use super::frame::{Canvas, Frame, MARGIN, Place, Plan, Plot, Type, count};
 use super::ink::Ink;
 use super::quantity::Unit;
-use super::text::{Face, clean, isolate};
+use super::text::{Face, brief, clean};
 use super::thin::columns;
 
 /// Most values of one trend.
@@ -100,14 +100,14 @@ impl Trend {
     fn words(&self, unit: Unit) -> String {
         let known = || self.values.iter().flatten().copied();
         let (Some(newest), missing) = (self.newest(), self.values.iter().filter(|v| v.is_none()).count()) else {
-            return format!("{}: no values yet", isolate(&self.subject));
+            return format!("{}: no values yet", brief(&self.subject));
         };
         let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
         let change = self.change_percent.map(|by| format!(", {}", format_change_percent(by))).unwrap_or_default();
         let missing = if missing == 0 { String::new() } else { format!(", {missing} without a value") };
         format!(
             "{}: {} now{change}; {} to {} over {} runs{missing}",
-            isolate(&self.subject),
+            brief(&self.subject),
             unit.text(newest),
             unit.text(low),
             unit.text(high),

@@ -11,7 +11,7 @@ use super::error::{ChartError, at_most, finite};
 use super::frame::{Canvas, Frame, MARGIN, Place, Plan, Type, count};
 use super::ink::Ink;
 use super::quantity::Unit;
-use super::text::{Face, clean, isolate};
+use super::text::{Face, brief, clean};
 
 /// Most steps that are taken.
 pub const STEPS_MAX: usize = 2_000;
@@ -86,6 +86,8 @@ struct Row {
     change: StepChange,
     /// Sum of the changes above.
     start: f64,
+    /// Many small steps in one row: its bars would dwarf the others and are left out.
+    rest: bool,
 }
 
 impl StepComparison {
@@ -107,8 +109,8 @@ impl StepComparison {
             self.unit.text(a),
             self.unit.text(b),
             self.unit.signed(b - a),
-            isolate(&self.after_label),
-            isolate(&self.before_label),
+            brief(&self.after_label),
+            brief(&self.before_label),
         );
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note, clean);
         let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
@@ -124,7 +126,8 @@ impl StepComparison {
     fn head(&self) -> f64 {
         let keys = self.keys();
         let texts: Vec<&str> = keys.iter().map(|key| key.text.as_str()).collect();
-        axes::legend_height(&texts, f64::from(self.frame.width)) + 4.0
+        let captions = if self.is_wide() { 18.0 } else { 0.0 };
+        axes::legend_height(&texts, f64::from(self.frame.width)) + 4.0 + captions
     }
 
     fn keys(&self) -> Vec<Key> {
@@ -162,24 +165,25 @@ impl StepComparison {
     fn rows(&self) -> Vec<Row> {
         let mut steps = self.steps.clone();
         steps.sort_by(|a, b| b.by().abs().total_cmp(&a.by().abs()).then_with(|| a.step.cmp(&b.step)));
-        if steps.len() > SHOWN + 1 {
+        let rest_named = steps.len() > SHOWN + 1;
+        if rest_named {
             let rest = steps.split_off(SHOWN);
             let sum = |pick: fn(&StepChange) -> Option<f64>| Some(rest.iter().filter_map(pick).sum());
             let step = format!("{} other steps", rest.len());
             steps.push(StepChange { step, before: sum(|step| step.before), after: sum(|step| step.after) });
         }
-        let mut start = 0.0;
-        let row = |change: StepChange| {
-            let row = Row { start, change };
+        let (mut start, shown) = (0.0, if rest_named { SHOWN } else { usize::MAX });
+        let row = |(place, change): (usize, StepChange)| {
+            let row = Row { start, change, rest: place >= shown };
             start += row.change.by();
             row
         };
-        steps.into_iter().map(row).collect()
+        steps.into_iter().enumerate().map(row).collect()
     }
 
     fn message(&self) -> String {
         let (a, b) = self.totals();
-        let subject = isolate(&self.subject);
+        let subject = brief(&self.subject);
         let largest = self.steps.iter().max_by(|x, y| x.by().abs().total_cmp(&y.by().abs()));
         let (Some(largest), true) = (largest, self.change() != 0.0) else {
             return format!("{subject} {}: no step moved the whole", clean(&self.quantity));
@@ -187,7 +191,7 @@ impl StepComparison {
         let change = format_change_percent((b - a) / a * 100.0).replace('-', "−");
         match self.share(largest.by()) {
             Some(share) if share >= 0.5 => {
-                format!("{subject} {change}: {} carries {} of it", isolate(&largest.step), percent(share))
+                format!("{subject} {change}: {} carries {} of it", brief(&largest.step), percent(share))
             }
             _ => format!("{subject} {change}: spread over several steps"),
         }
@@ -196,7 +200,7 @@ impl StepComparison {
     fn description(&self) -> String {
         let words = |row: &Row| {
             let value = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |value| self.unit.text(value));
-            format!("{}: {} to {}", isolate(&row.change.step), value(row.change.before), value(row.change.after))
+            format!("{}: {} to {}", brief(&row.change.step), value(row.change.before), value(row.change.after))
         };
         self.rows().iter().map(words).collect::<Vec<_>>().join("; ")
     }
@@ -208,7 +212,12 @@ impl StepComparison {
     }
 
     fn most(&self) -> f64 {
-        let values = self.rows().into_iter().flat_map(|row| [row.change.before, row.change.after]).flatten();
+        let values = self
+            .rows()
+            .into_iter()
+            .filter(|row| !row.rest)
+            .flat_map(|row| [row.change.before, row.change.after])
+            .flatten();
         values.fold(0.0, f64::max).max(1e-12)
     }
 
@@ -229,6 +238,10 @@ impl StepComparison {
         let falls = canvas.plot(falls, low - air..high + air, 0.0..1.0);
         axes::draw_values_below(canvas, &bars, &self.unit.ticks(0.0, self.most() * 1.02, 3))?;
         axes::draw_values_below(canvas, &falls, &self.unit.ticks(low - air, high + air, 3))?;
+        for (plot, words) in [(&bars, "each step"), (&falls, "what each adds to the change")] {
+            let words = Face::LABEL.fit(words, plot.place.right - plot.place.left);
+            canvas.text((plot.place.left, top - 6.0), &words, Type::new(Face::LABEL, Ink::Muted).above())?;
+        }
         let mut y = top;
         for (place, row) in rows.iter().enumerate() {
             self.name(canvas, row, (MARGIN, y + 4.0), names)?;
@@ -283,7 +296,10 @@ impl StepComparison {
     }
 
     fn draw_pair(&self, canvas: &Canvas<'_>, row: &Row, y: f64, x: impl Fn(f64) -> f64) -> Result<(), ChartError> {
-        let tip = format!("{} · {}", isolate(&row.change.step), self.values(row));
+        if row.rest {
+            return Ok(());
+        }
+        let tip = format!("{} · {}", brief(&row.change.step), self.values(row));
         for (value, ink, y) in [(row.change.before, Ink::Quiet, y), (row.change.after, Ink::Series, y + 9.0)] {
             let Some(value) = value else { continue };
             let right = x(value).max(x(0.0) + 1.0);
@@ -295,7 +311,7 @@ impl StepComparison {
     fn draw_fall(&self, canvas: &Canvas<'_>, row: &Row, (a, b): (f64, f64), y: f64) -> Result<(), ChartError> {
         let by = row.change.by();
         let share = self.share(by).map(|share| format!(", {} of the change", percent(share))).unwrap_or_default();
-        let tip = format!("{} {}{share}", isolate(&row.change.step), self.unit.signed(by));
+        let tip = format!("{} {}{share}", brief(&row.change.step), self.unit.signed(by));
         let b = if (b - a).abs() < 1.0 { a + 1.0 } else { b };
         canvas.mark(Mark::new(Form::Bar, self.ink(by), [(a, y), (b, y + 15.0)]).tip(tip))
     }
@@ -331,6 +347,7 @@ impl StepComparison {
     }
 }
 
+/// A share in whole percent.
 fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0).replace('-', "−")
+    if share.abs() < 0.005 { "under 1 %".to_owned() } else { format!("{:.0} %", share * 100.0).replace('-', "−") }
 }

@@ -6,6 +6,8 @@ use super::advance::advance;
 const TEXT_CHARS_MAX: usize = 300;
 /// Marks that may sit on one letter; more is vandalism.
 const STACKED_MARKS_MAX: usize = 2;
+/// Longest name inside a sentence, in characters.
+const NAME_CHARS_MAX: usize = 48;
 const ELLIPSIS: char = '…';
 
 /// Kind of type: size and weight.
@@ -124,6 +126,17 @@ pub(super) fn clean(text: &str) -> String {
 pub(super) fn isolate(name: &str) -> String {
     let name = clean(name);
     if name.chars().any(is_right_to_left) { format!("\u{2068}{name}\u{2069}") } else { name }
+}
+
+/// A name as it stands in a sentence: cleaned, isolated, and at most 48 characters long.
+pub(super) fn brief(name: &str) -> String {
+    let name = clean(name);
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= NAME_CHARS_MAX {
+        return isolate(&name);
+    }
+    let (head, tail) = (&chars[..NAME_CHARS_MAX / 2], &chars[chars.len() - NAME_CHARS_MAX / 2 + 1..]);
+    isolate(&head.iter().chain([&ELLIPSIS]).chain(tail).collect::<String>())
 }
 
 fn is_right_to_left(ch: char) -> bool {

@@ -7,7 +7,7 @@ use crate::chart::error::ChartError;
 use crate::chart::frame::{Canvas, MARGIN, Place, Plot, Type, count};
 use crate::chart::ink::Ink;
 use crate::chart::quantity::domain;
-use crate::chart::text::{Face, isolate};
+use crate::chart::text::{Face, brief};
 use crate::chart::thin::{Column, columns, quantile};
 use crate::model::clock::UnixNanos;
 use crate::model::unit::format_minute;
@@ -15,7 +15,7 @@ use crate::model::unit::format_minute;
 use super::{Change, Level, Point, PointMark, Timeline};
 
 /// Pixels above the plot, for the words of change points.
-pub(super) const LABELS: f64 = 20.0;
+pub(super) const LABELS: f64 = 24.0;
 /// Up to so many ordinary runs each has a tooltip of its own.
 const TIPS_MAX: usize = 160;
 /// Narrower charts name the levels in the subtitle only.
@@ -103,7 +103,7 @@ fn range(spec: &Timeline) -> (f64, f64) {
         return domain(0.0, 1.0);
     };
     let (p10, p90) = (quantile(&ordinary, 0.1), quantile(&ordinary, 0.9));
-    let reach = (4.0 * (p90 - p10)).max(0.3 * p90.abs());
+    let reach = (2.5 * (p90 - p10)).max(0.3 * p90.abs());
     let (mut low, mut high) = (least.max(p10 - reach), most.min(p90 + reach));
     for value in spec.points.iter().filter_map(|point| point.value) {
         if value >= p10 - reach && value <= p90 + reach {
@@ -179,7 +179,7 @@ impl Scene<'_, '_> {
 
     fn tip(&self, point: &Point) -> String {
         let value = point.value.map_or_else(|| "no value".to_owned(), |value| self.spec.unit.text(value));
-        let run = if point.run.is_empty() { String::new() } else { format!("run {} · ", isolate(&point.run)) };
+        let run = if point.run.is_empty() { String::new() } else { format!("run {} · ", brief(&point.run)) };
         let kind = match point.mark {
             PointMark::Ok => "",
             PointMark::Failed => " · failed",
@@ -237,18 +237,18 @@ impl Scene<'_, '_> {
         for change in self.spec.changes.iter().rev() {
             let ink = self.ink(change);
             let x = self.plot.pixel(self.at(change.time, change.after)).0;
-            let words = format!("run {}, {}", isolate(&change.run), calendar::day(change.time));
+            let words = format!("run {}, {}", brief(&change.run), calendar::day(change.time));
             let tip = format!("{} · {}", words, change.words(self.spec.unit));
             self.canvas.mark(Mark::new(Form::Line, ink, [(x, top - 1.0), (x, bottom)]).dash("1 2").tip(tip.clone()))?;
             let form = if change.after > change.before { Form::Up(5.0) } else { Form::Down(5.0) };
-            self.canvas.mark(Mark::new(form, ink, [(x, top - 5.0)]).tip(tip))?;
+            self.canvas.mark(Mark::new(form, ink, [(x, top - 10.0)]).tip(tip))?;
             let room = if canvas_is_narrow(self.canvas) { 110.0 } else { 220.0 };
             let words = Face::STRONG.fit_middle(&words, room);
             let wide = Face::STRONG.width(&words);
             // Beside its marker, on the side with room; a label that would touch a newer one is left to the tooltip.
             let start = if x + 9.0 + wide <= right.max(left + wide) { x + 9.0 } else { (x - 9.0 - wide).max(MARGIN) };
             if start + wide < free_until {
-                self.canvas.text((start, top - 5.0), &words, Type::new(Face::STRONG, ink).middle())?;
+                self.canvas.text((start, top - 10.0), &words, Type::new(Face::STRONG, ink).middle())?;
                 free_until = start.min(x - 6.0) - 8.0;
             }
         }
@@ -265,7 +265,7 @@ impl Scene<'_, '_> {
             for ends in [|c: &Column| (c.x, c.low), |c: &Column| (c.x, c.high)] {
                 let ends: Vec<(f64, f64)> = thin.iter().map(ends).collect();
                 match kind {
-                    PointMark::Failed => self.plot.mark(&cross(ends))?,
+                    PointMark::Failed => self.plot.mark(&Mark::new(Form::Cross(2.2), Ink::Failed, ends).stroke(1.1))?,
                     _ => ends.into_iter().try_for_each(|end| self.plot.mark(&diamond(end)))?,
                 }
             }
@@ -283,17 +283,24 @@ impl Scene<'_, '_> {
         let mut beyond: Vec<(f64, &&Point)> =
             marked.iter().filter_map(|p| p.value.filter(|v| *v > self.high || *v < self.low).map(|v| (v, p))).collect();
         beyond.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
-        let mut taken: Vec<(f64, f64)> = Vec::new();
-        for (value, point) in beyond.into_iter().take(40) {
+        let spots = marked.iter().filter_map(|p| p.value.map(|value| self.plot.pixel(self.at(p.time, value))));
+        let mut taken: Vec<(f64, f64, f64)> = spots.map(|(x, y)| (x - 5.0, x + 5.0, y)).collect();
+        for (value, point) in beyond.into_iter().take(3) {
             let (x, y) = self.plot.pixel(self.at(point.time, value));
             let text = format!("{} {}", self.spec.unit.text(value), if value > self.high { "↑" } else { "↓" });
             let wide = Face::LABEL.width(&text);
-            let start = if x + 8.0 + wide < self.plot.place.right { x + 8.0 } else { x - 8.0 - wide };
-            if taken.len() < 4 && taken.iter().all(|(a, b)| start > b + 8.0 || start + wide < a - 8.0) {
-                let y = y.clamp(self.plot.place.top + 7.0, self.plot.place.bottom - 7.0);
+            let y = y.clamp(self.plot.place.top + 6.0, self.plot.place.bottom - 6.0);
+            let free = |start: &f64| {
+                let inside = *start > self.plot.place.left && start + wide < self.plot.place.right;
+                inside
+                    && taken
+                        .iter()
+                        .all(|(a, b, at)| (at - y).abs() > 12.0 || *start > b + 3.0 || start + wide < a - 3.0)
+            };
+            if let Some(start) = [x + 8.0, x - 8.0 - wide].into_iter().find(free) {
                 let ink = if point.mark == PointMark::Failed { Ink::Failed } else { Ink::Outlier };
                 self.canvas.text((start, y), &text, Type::new(Face::LABEL, ink).middle())?;
-                taken.push((start, start + wide));
+                taken.push((start, start + wide, y));
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::calendar;
 use super::error::{ChartError, at_most, finite};
 use super::frame::{Canvas, Frame, Plan};
 use super::quantity::Unit;
-use super::text::{clean, isolate};
+use super::text::{brief, clean};
 
 /// Most runs that are taken.
 pub const POINTS_MAX: usize = 200_000;
@@ -186,10 +186,10 @@ impl Timeline {
     }
 
     fn message(&self) -> String {
-        let (subject, quantity) = (isolate(&self.subject), clean(&self.quantity));
+        let (subject, quantity) = (brief(&self.subject), clean(&self.quantity));
         match (self.changes.last(), self.levels.last()) {
             (Some(change), _) => {
-                format!("{subject} {quantity} {} since run {}", change.words(self.unit), isolate(&change.run))
+                format!("{subject} {quantity} {} since run {}", change.words(self.unit), brief(&change.run))
             }
             (None, Some(level)) => format!("{subject} {quantity} steady at {}", self.unit.text(level.value)),
             (None, None) => format!("{subject} {quantity}: no baseline yet"),
