@@ -179,6 +179,7 @@ create table model_calls (
     input_tokens bigint,
     output_tokens bigint,
     cached_tokens bigint,
+    cache_write_tokens bigint,
     reasoning_tokens bigint,
     cost_usd double,
     cost_source varchar
