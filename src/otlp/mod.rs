@@ -1,6 +1,7 @@
 //! The way in: OTLP over gRPC and HTTP, decoding, and the conventions by which
 //! spans become runs and steps.
 
+pub mod conventions;
 pub mod sink;
 pub mod value;
 pub mod wire;

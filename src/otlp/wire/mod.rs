@@ -10,6 +10,8 @@ mod common;
 mod cursor;
 pub mod logs;
 pub mod metrics;
+#[cfg(test)]
+mod oracle;
 pub mod points;
 pub mod traces;
 

@@ -1,5 +1,108 @@
 -- Runs, steps and what belongs to them: derived from telemetry, always recomputable.
 
+-- What the conventions say of single spans: only of those that say anything (or are plain roots).
+create table span_facts (
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    span_id ubigint not null,
+    start_ns bigint not null,
+    rule varchar not null,              -- rules of config/conventions that matched; local-root, quiet
+    root boolean,                       -- names no parent
+    marker varchar,                     -- run: a run wherever it stands; root: only as the outermost span
+    quiet boolean,                      -- plain request instrumentation
+    ignored boolean,                    -- no part of any run
+    pipeline varchar,
+    fallback varchar,                   -- the span's name folded, else the service
+    run_id varchar,
+    name_id varchar,                    -- id by which id_names may name it
+    step varchar,                       -- for a marker: what it is inside another run
+    top_only boolean,                   -- a step only where no other step is around it
+    attempt integer,
+    retried boolean,                    -- failed, and will be tried again
+    failure_is_final boolean,           -- fails the run even where work went on
+    failure_is_nothing boolean,         -- says nothing about the run
+    outcome varchar,                    -- said by an attribute
+    unset_outcome varchar,              -- where the status is unset
+    lost_outcome varchar,               -- of the run, if its run span never comes
+    ok_is_weak boolean,                 -- a status of OK proves nothing
+    error varchar,
+    error_type varchar,
+    usage varchar,                      -- call, aggregate
+    model varchar,
+    provider varchar,
+    operation varchar,
+    input_tokens bigint,
+    output_tokens bigint,
+    cached_tokens bigint,
+    cache_write_tokens bigint,
+    reasoning_tokens bigint,
+    cost_usd double,
+    branch varchar,
+    revision varchar,
+    environment varchar,
+    host_class varchar,
+    items double,
+    input_size double,
+    api_calls bigint,
+    duration_s double,
+    peak_memory_bytes bigint,
+    mean_memory_bytes bigint,
+    cpu_s double,
+    disk_read_bytes bigint,
+    disk_write_bytes bigint
+);
+
+-- The same of resources: read where the span itself says nothing.
+create table resource_facts (
+    resource_id ubigint not null,
+    pipeline varchar,
+    run_id varchar,
+    branch varchar,
+    revision varchar,
+    environment varchar,
+    host_class varchar
+);
+
+-- Quality scores as they came, from spans, their events and log records.
+create table score_rows (
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    span_id ubigint not null,           -- 0: of the trace as a whole
+    start_ns bigint,                    -- the span's; null: from a log record
+    name varchar not null,
+    score double,
+    label varchar,
+    at_ns bigint not null
+);
+
+-- Names that log records give to runs and steps (Prefect).
+create table id_names (
+    id varchar not null,
+    name varchar not null,
+    at_ns bigint not null,
+    trace_hi ubigint,
+    trace_lo ubigint
+);
+
+-- Which traces a run is made of.
+create table run_traces (
+    run_key varchar not null,
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    whole boolean not null,             -- every span of the trace in that time belongs to the run
+    first_ns bigint not null,
+    last_ns bigint not null
+);
+
+-- Which run a span belongs to, where its trace does not belong wholly to one.
+create table span_runs (
+    run_key varchar not null,
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    span_id ubigint not null,
+    start_ns bigint not null
+);
+
 create table runs (
     run_key varchar not null,           -- ours: unique, stable across re-import
     run_id varchar not null,            -- the emitter's: may repeat
@@ -13,6 +116,7 @@ create table runs (
     duration_s double,
     outcome varchar not null,           -- success, failure, cancelled, skipped, timed_out, unknown
     state varchar not null,             -- open, closed
+    settled_outcome varchar,            -- what the outcome becomes if no run span comes
     branch varchar,
     revision varchar,
     environment varchar,
@@ -75,6 +179,7 @@ create table model_calls (
     input_tokens bigint,
     output_tokens bigint,
     cached_tokens bigint,
+    cache_write_tokens bigint,
     reasoning_tokens bigint,
     cost_usd double,
     cost_source varchar

@@ -1,0 +1,341 @@
+//! Asks the rules about one span.
+
+use std::borrow::Cow;
+
+use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
+use super::facts::{Attributes, Marker, ResourceFacts, SpanFacts, SpanShape, Usage, Verdict};
+use super::spec::{Depth, Fact, Failure, Nested, OutcomeWord, Role, Treatment};
+use super::value::{count, json_path, json_sum, json_text, number, parse_number, plain_word, text, trimmed};
+use super::{names, scores};
+use crate::model::Outcome;
+use crate::otlp::value::AttrValue;
+
+/// OTLP `StatusCode` of a failure.
+const STATUS_ERROR: u8 = 2;
+
+/// One span under the rules.
+pub(super) struct Reading<'t, 'a> {
+    pub(super) tables: &'t Tables,
+    pub(super) span: &'t SpanShape<'a>,
+    resource: &'t ResourceFacts,
+    pub(super) values: Vec<(u16, AttrValue<'a>)>,
+    matched: Vec<&'t Rule>,
+}
+
+/// What a span is, by all the rules.
+pub(super) fn classify(
+    tables: &Tables,
+    span: &SpanShape<'_>,
+    resource: &ResourceFacts,
+    attributes: &Attributes<'_>,
+) -> Verdict {
+    let mut values = Vec::new();
+    let mut candidates: Vec<u16> = Vec::new();
+    let mut is_quiet = tables.quiet_scopes.iter().any(|scope| scope.holds(span.scope));
+    for (key, value) in attributes {
+        let Some(&number) = tables.numbers.get(*key) else { continue };
+        let info = &tables.keys[usize::from(number)];
+        is_quiet |= info.is_quiet;
+        if info.is_read && !values.iter().any(|(known, _)| *known == number) {
+            values.push((number, *value));
+            candidates.extend(&info.rules);
+        }
+    }
+    candidates.extend(tables.scope_rules.iter().filter(|(scope, _)| scope.holds(span.scope)).map(|(_, rule)| *rule));
+    candidates.extend(
+        tables.resource_rules.iter().filter(|(key, _)| resource.known(*key).is_some()).map(|(_, rule)| *rule),
+    );
+    candidates.sort_unstable();
+    candidates.dedup();
+
+    let mut reading = Reading { tables, span, resource, values, matched: Vec::new() };
+    for candidate in candidates {
+        let rule = &tables.rules[usize::from(candidate)];
+        let taken = rule.spec.role != Role::Context
+            && reading.matched.iter().any(|other| category(other.spec.role) == category(rule.spec.role));
+        if !taken && rule.conditions.iter().all(|condition| reading.holds(condition)) {
+            reading.matched.push(rule);
+        }
+    }
+    reading.verdict(is_quiet)
+}
+
+/// Roles of one category exclude each other.
+fn category(role: Role) -> u8 {
+    match role {
+        Role::Run | Role::Root => 0,
+        Role::Step => 1,
+        Role::Model | Role::Aggregate => 2,
+        Role::Ignore => 3,
+        Role::Context => 4,
+    }
+}
+
+impl<'t, 'a> Reading<'t, 'a> {
+    fn verdict(&self, is_quiet: bool) -> Verdict {
+        let scores = scores::of_span(self);
+        let is_known = !self.matched.is_empty() || !scores.is_empty();
+        if !is_known {
+            let is_internal = self.span.kind <= 1;
+            let needs_row = if is_quiet {
+                is_internal
+            } else {
+                !self.span.has_parent || !is_internal || self.span.status == STATUS_ERROR
+            };
+            if !needs_row {
+                return if is_quiet { Verdict::Quiet } else { Verdict::Plain };
+            }
+        }
+        let root = !self.span.has_parent;
+        let mut facts = SpanFacts { root, quiet: is_quiet && !is_known, scores, ..SpanFacts::default() };
+        self.roles(&mut facts);
+        if !facts.quiet {
+            self.describe(&mut facts);
+        }
+        Verdict::Known(Box::new(facts))
+    }
+
+    fn roles(&self, facts: &mut SpanFacts) {
+        facts.rule = self.matched.iter().map(|rule| rule.spec.id.as_str()).collect::<Vec<_>>().join(" + ");
+        if facts.rule.is_empty() {
+            let word = if facts.quiet { "quiet" } else if facts.root { "local-root" } else { "plain" };
+            word.clone_into(&mut facts.rule);
+        }
+        for rule in &self.matched {
+            let spec = &rule.spec;
+            facts.lost_outcome = facts.lost_outcome.or_else(|| spec.lost_root.map(outcome_of));
+            match spec.role {
+                Role::Run | Role::Root => {
+                    facts.marker = Some(if spec.role == Role::Run { Marker::Run } else { Marker::Root });
+                    facts.ok_is_weak = spec.ok_is_weak;
+                    if spec.nested == Nested::Step {
+                        facts.top_only = spec.depth == Depth::Top;
+                        facts.step = self.name_of(Fact::Step).or_else(|| self.name_of(Fact::Pipeline));
+                    }
+                }
+                Role::Step => {
+                    facts.step = self.name_of(Fact::Step);
+                    facts.top_only = spec.depth == Depth::Top;
+                }
+                Role::Model => facts.usage = Usage::Call,
+                Role::Aggregate => facts.usage = Usage::Aggregate,
+                Role::Ignore => facts.ignored = true,
+                Role::Context => {}
+            }
+            if matches!(spec.role, Role::Run | Role::Root | Role::Step) {
+                facts.failure_is_final = spec.failure == Failure::Final;
+                facts.failure_is_nothing = spec.failure == Failure::Nothing;
+                facts.unset_outcome = facts.unset_outcome.or_else(|| spec.unset.map(outcome_of));
+            }
+        }
+    }
+
+    fn describe(&self, facts: &mut SpanFacts) {
+        facts.pipeline = self.name_of(Fact::Pipeline);
+        facts.fallback = names::fold(self.span.name).or_else(|| self.resource.service.clone());
+        facts.run_id = self.text_of(Fact::RunId);
+        facts.name_id = self.text_of(Fact::NameId);
+        facts.attempt = self.attempt();
+        if let Some(word) = self.text_of(Fact::Outcome).and_then(|word| self.outcome_word(&word)) {
+            facts.retried = word == OutcomeWord::Retry;
+            facts.outcome = (word != OutcomeWord::Unknown).then(|| outcome_of(word));
+        }
+        let failed = self.span.status == STATUS_ERROR || facts.outcome == Some(Outcome::Failure);
+        if failed {
+            facts.error = self.error();
+            facts.error_type = self.text_of(Fact::ErrorType);
+        }
+        self.describe_usage(facts);
+        facts.branch = self.text_of(Fact::Branch);
+        facts.revision = self.text_of(Fact::Revision);
+        facts.environment = self.text_of(Fact::Environment);
+        facts.host_class = self.text_of(Fact::HostClass);
+        facts.items = self.number_of(Fact::Items);
+        facts.input_size = self.number_of(Fact::InputSize);
+        facts.api_calls = self.count_of(Fact::ApiCalls);
+        facts.duration_s = self.number_of(Fact::DurationS);
+        facts.peak_memory_bytes = self.count_of(Fact::PeakMemoryBytes);
+        facts.mean_memory_bytes = self.count_of(Fact::MeanMemoryBytes);
+        facts.cpu_s = self.number_of(Fact::CpuS);
+        facts.disk_read_bytes = self.count_of(Fact::DiskReadBytes);
+        facts.disk_write_bytes = self.count_of(Fact::DiskWriteBytes);
+    }
+
+    fn describe_usage(&self, facts: &mut SpanFacts) {
+        facts.model = self.text_of(Fact::Model);
+        facts.provider = self.text_of(Fact::Provider).map(|provider| provider.to_lowercase());
+        facts.operation = self.text_of(Fact::Operation);
+        facts.input_tokens = self.count_of(Fact::InputTokens);
+        facts.output_tokens = self.count_of(Fact::OutputTokens);
+        facts.cached_tokens = self.count_of(Fact::CachedTokens);
+        facts.cache_write_tokens = self.count_of(Fact::CacheWriteTokens);
+        facts.reasoning_tokens = self.count_of(Fact::ReasoningTokens);
+        facts.cost_usd = self.number_of(Fact::CostUsd).filter(|cost| *cost >= 0.0);
+    }
+
+    fn error(&self) -> Option<String> {
+        trimmed(self.span.status_message).or_else(|| self.text_of(Fact::Error))
+    }
+
+    fn attempt(&self) -> Option<i32> {
+        let stated = self.count_of(Fact::Attempt).and_then(|attempt| i32::try_from(attempt).ok());
+        if stated.is_some() {
+            return stated.map(|attempt| attempt.max(1));
+        }
+        let retries = self
+            .span
+            .events
+            .iter()
+            .filter(|event| self.matched.iter().any(|rule| rule.spec.retry_events.iter().any(|name| name == event.name)))
+            .count();
+        (retries > 0).then(|| i32::try_from(retries).unwrap_or(i32::MAX - 1) + 1)
+    }
+
+    pub(super) fn outcome_word(&self, word: &str) -> Option<OutcomeWord> {
+        self.tables.outcomes.get(&plain_word(word)).copied()
+    }
+
+    fn holds(&self, condition: &Condition) -> bool {
+        let value = match &condition.subject {
+            Subject::Key(key) => self.value(*key).and_then(text),
+            Subject::Resource(key) => self.resource.known(*key).map(Cow::Borrowed),
+            Subject::Any(keys) => return keys.iter().any(|key| self.value(*key).is_some()),
+            Subject::Absent(key) => return self.value(*key).is_none(),
+            Subject::Scope(glob) => return glob.holds(self.span.scope),
+            Subject::Name(glob) => return glob.holds(self.span.name),
+            Subject::Kind(kinds) => return kinds.contains(&self.span.kind),
+            Subject::Parent(parent) => return *parent == self.span.has_parent,
+        };
+        // A list or a map has no text, but it is there.
+        let Some(value) = value else {
+            let is_there = matches!(&condition.subject, Subject::Key(key) if self.value(*key).is_some());
+            return is_there && condition.equals.is_none() && condition.unlike.is_none() && !condition.is_name;
+        };
+        if condition.is_name && value != self.span.name {
+            return false;
+        }
+        if condition.equals.is_none() && condition.unlike.is_none() {
+            return true;
+        }
+        let word = plain_word(&value);
+        condition.equals.as_ref().is_none_or(|words| words.contains(&word))
+            && condition.unlike.as_ref().is_none_or(|words| !words.contains(&word))
+    }
+
+    pub(super) fn value(&self, key: u16) -> Option<&AttrValue<'a>> {
+        self.values.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    fn sources(&self, fact: Fact) -> impl Iterator<Item = &'t Source> {
+        let tables = self.tables;
+        let ruled = self.matched.iter().filter_map(move |rule| rule.facts.get(&fact)).flatten();
+        ruled.chain(tables.facts.get(&fact).into_iter().flatten())
+    }
+
+    /// A name: trimmed text, never empty.
+    fn name_of(&self, fact: Fact) -> Option<String> {
+        self.sources(fact).find_map(|source| self.read_text(source))
+    }
+
+    fn text_of(&self, fact: Fact) -> Option<String> {
+        self.name_of(fact)
+    }
+
+    fn number_of(&self, fact: Fact) -> Option<f64> {
+        self.sources(fact).find_map(|source| self.read_number(source))
+    }
+
+    fn count_of(&self, fact: Fact) -> Option<i64> {
+        self.number_of(fact).and_then(count)
+    }
+
+    fn base_value(&self, base: &'t Base) -> Option<AttrValue<'_>> {
+        match base {
+            Base::Key(key) => self.value(*key).copied(),
+            Base::Resource(key) => self.resource.known(*key).map(AttrValue::Str),
+            Base::Event(name, key) => self
+                .span
+                .events
+                .iter()
+                .rev()
+                .filter(|event| name == "*" || event.name == name)
+                .find_map(|event| event.attributes.iter().find(|(known, _)| known == key))
+                .map(|(_, value)| *value),
+            Base::Name => Some(AttrValue::Str(self.span.name)),
+            Base::Scope => Some(AttrValue::Str(self.span.scope)),
+            Base::Service => self.resource.service.as_deref().map(AttrValue::Str),
+            Base::StatusMessage => Some(AttrValue::Str(self.span.status_message)),
+        }
+    }
+
+    fn read_text(&self, source: &'t Source) -> Option<String> {
+        let value = self.base_value(&source.base)?;
+        let Some(treatment) = &source.treatment else { return trimmed(&text(&value)?) };
+        let found = match &treatment.json {
+            Some(path) => json_text(&json_path(&value, path)?)?,
+            None => text(&value)?.into_owned(),
+        };
+        trimmed(&treat(treatment, &found)?)
+    }
+
+    fn read_number(&self, source: &'t Source) -> Option<f64> {
+        let value = self.base_value(&source.base)?;
+        let Some(treatment) = &source.treatment else { return number(&value) };
+        let found = if treatment.json_sum {
+            json_sum(&value)?
+        } else if let Some(path) = &treatment.json {
+            let found = json_path(&value, path)?;
+            found.as_f64().or_else(|| parse_number(found.as_str()?))?
+        } else {
+            number(&value)?
+        };
+        let scale = if treatment.scale == 0.0 { 1.0 } else { treatment.scale };
+        Some(found.mul_add(scale, treatment.add)).filter(|number| number.is_finite())
+    }
+}
+
+/// What a treatment makes of text.
+pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
+    let mut rest = found.trim().trim_matches('"');
+    if let Some(prefix) = &treatment.strip_prefix {
+        rest = rest.strip_prefix(prefix.as_str()).unwrap_or(rest);
+    }
+    if let Some(suffix) = &treatment.strip_suffix {
+        rest = rest.strip_suffix(suffix.as_str()).unwrap_or(rest);
+    }
+    if let Some((head, tail)) = treatment.strip_hex_suffix.and_then(|digits| split_hex(rest, digits)) {
+        rest = if tail.is_empty() { rest } else { head };
+    }
+    if let Some(mark) = &treatment.before {
+        rest = rest.split_once(mark.as_str()).map_or(rest, |(head, _)| head);
+    }
+    if let Some(mark) = &treatment.after {
+        rest = rest.rsplit_once(mark.as_str()).map_or(rest, |(_, tail)| tail);
+    }
+    let rest = rest.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let rest = if treatment.fold { names::fold(rest)? } else { rest.to_owned() };
+    Some(match &treatment.prepend {
+        Some(head) => format!("{head}{rest}"),
+        None => rest,
+    })
+}
+
+fn split_hex(text: &str, digits: usize) -> Option<(&str, &str)> {
+    let (head, tail) = text.rsplit_once('-')?;
+    (tail.len() == digits && tail.bytes().all(|byte| byte.is_ascii_hexdigit()) && !head.is_empty())
+        .then_some((head, tail))
+}
+
+fn outcome_of(word: OutcomeWord) -> Outcome {
+    match word {
+        OutcomeWord::Success => Outcome::Success,
+        OutcomeWord::Failure | OutcomeWord::Retry => Outcome::Failure,
+        OutcomeWord::Cancelled => Outcome::Cancelled,
+        OutcomeWord::Skipped => Outcome::Skipped,
+        OutcomeWord::TimedOut => Outcome::TimedOut,
+        OutcomeWord::Unknown => Outcome::Unknown,
+    }
+}

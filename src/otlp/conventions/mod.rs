@@ -1,0 +1,150 @@
+//! Which attribute means what: rules as data, compiled once, asked per span.
+//!
+//! The rules live in `config/conventions/*.toml` (embedded) and in a directory of the user's own,
+//! whose rules come first. They say of one span what can be said without any other span; what
+//! needs the whole trace is derived later, in SQL (`src/store/sql/derive`).
+
+mod classify;
+mod compile;
+mod error;
+mod facts;
+mod names;
+mod scores;
+mod spec;
+mod value;
+
+use std::path::Path;
+
+use crate::otlp::value::AttrValue;
+use compile::{Base, Source, Tables};
+pub use error::ConventionError;
+pub use facts::{
+    Attributes, EventShape, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
+};
+use spec::{ConventionFile, Fact};
+
+/// Longest error text that is kept, characters.
+pub const ERROR_CHARS_MAX: usize = value::TEXT_CHARS_MAX;
+
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../config/conventions/", $name, ".toml")))),*]
+    };
+}
+
+/// The conventions that are built in, in order of precedence.
+const EMBEDDED: &[(&str, &str)] = embedded![
+    "perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes",
+];
+
+/// All rules, ready to be asked. Cheap to share, never changed.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    tables: Tables,
+}
+
+impl Rules {
+    /// The built-in rules.
+    pub fn embedded() -> Result<Self, ConventionError> {
+        Self::with_directory(None)
+    }
+
+    /// The user's own files (every `*.toml` of the directory, by name), then the built-in rules.
+    pub fn with_directory(directory: Option<&Path>) -> Result<Self, ConventionError> {
+        let mut tables = Tables::default();
+        for path in directory.map(own_files).transpose()?.unwrap_or_default() {
+            let read = std::fs::read_to_string(&path);
+            let toml = read.map_err(|source| ConventionError::Read { path: path.clone(), source })?;
+            add(&mut tables, &path.display().to_string(), &toml)?;
+        }
+        for (name, toml) in EMBEDDED {
+            add(&mut tables, name, toml)?;
+        }
+        Ok(Self { tables })
+    }
+
+    /// What the attributes of a resource say; asked once per resource.
+    #[must_use]
+    pub fn resource_facts(&self, attributes: &Attributes<'_>) -> ResourceFacts {
+        let text = |key: &str| {
+            let found = attributes.iter().find(|(name, _)| *name == key);
+            found.and_then(|(_, value)| value::trimmed(&value::text(value)?))
+        };
+        let mut facts =
+            ResourceFacts { service: text("service.name"), instance: text("service.instance.id"), ..Default::default() };
+        for (key, value) in attributes {
+            let Some(&number) = self.tables.numbers.get(*key) else { continue };
+            if let Some(value) = value::text(value).and_then(|value| value::trimmed(&value)) {
+                if facts.known(number).is_none() {
+                    facts.known.push((number, value));
+                }
+            }
+        }
+        facts.pipeline = self.resource_fact(&facts, Fact::Pipeline);
+        facts.run_id = self.resource_fact(&facts, Fact::RunId);
+        facts.branch = self.resource_fact(&facts, Fact::Branch);
+        facts.revision = self.resource_fact(&facts, Fact::Revision);
+        facts.environment = self.resource_fact(&facts, Fact::Environment);
+        facts.host_class = self.resource_fact(&facts, Fact::HostClass);
+        facts
+    }
+
+    fn resource_fact(&self, facts: &ResourceFacts, fact: Fact) -> Option<String> {
+        self.tables.resource.get(&fact)?.iter().find_map(|source: &Source| {
+            let (Base::Key(key) | Base::Resource(key)) = source.base else { return None };
+            let found = facts.known(key)?;
+            match &source.treatment {
+                Some(treatment) => value::trimmed(&classify::treat(treatment, found)?),
+                None => Some(found.to_owned()),
+            }
+        })
+    }
+
+    /// What a span is. A span without any known key costs one probe per attribute.
+    #[must_use]
+    pub fn classify(&self, span: &SpanShape<'_>, resource: &ResourceFacts, attributes: &Attributes<'_>) -> Verdict {
+        classify::classify(&self.tables, span, resource, attributes)
+    }
+
+    /// What a log record says about runs; most say nothing.
+    #[must_use]
+    pub fn classify_log(&self, event_name: &str, at_ns: i64, attributes: &Attributes<'_>) -> Vec<LogFact> {
+        let mut found: Vec<LogFact> = scores::of_log(&self.tables, event_name, at_ns, attributes).into_iter().collect();
+        for (key, value) in attributes {
+            let Some(name_key) = self.tables.log_names.get(*key) else { continue };
+            let name = attributes.iter().find(|(other, _)| other == name_key).map(|(_, name)| name);
+            let plain = |value: &AttrValue<'_>| value::trimmed(&value::text(value)?);
+            if let (Some(id), Some(name)) = (plain(value), name.and_then(plain)) {
+                found.push(LogFact::Name { id, name });
+            }
+        }
+        found
+    }
+}
+
+impl ResourceFacts {
+    fn known(&self, key: u16) -> Option<&str> {
+        self.known.iter().find(|(number, _)| *number == key).map(|(_, value)| value.as_str())
+    }
+}
+
+fn own_files(directory: &Path) -> Result<Vec<std::path::PathBuf>, ConventionError> {
+    let failed = |source| ConventionError::Read { path: directory.to_owned(), source };
+    let entries = std::fs::read_dir(directory).map_err(failed)?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn add(tables: &mut Tables, name: &str, toml: &str) -> Result<(), ConventionError> {
+    let parsed: Result<ConventionFile, toml::de::Error> = toml::from_str(toml);
+    let file =
+        parsed.map_err(|source| ConventionError::Parse { file: name.to_owned(), source: Box::new(source) })?;
+    tables.add(name, file)
+}

@@ -1,0 +1,147 @@
+//! Attribute values as text, numbers and JSON.
+
+use std::borrow::Cow;
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+use prost::Message;
+use serde_json::Value;
+
+use crate::otlp::value::AttrValue;
+
+/// Longest JSON text that is looked into, bytes: longer ones are payloads, not usage.
+const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Longest text kept of any fact, characters.
+pub(super) const TEXT_CHARS_MAX: usize = 500;
+/// Integers above this are not exact as doubles.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The value as text: ids and names may come as numbers. Empty text is no value.
+pub(super) fn text<'a>(value: &AttrValue<'a>) -> Option<Cow<'a, str>> {
+    match *value {
+        AttrValue::Str(text) => (!text.trim().is_empty()).then_some(Cow::Borrowed(text)),
+        AttrValue::Bool(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
+        AttrValue::Int(number) => Some(Cow::Owned(number.to_string())),
+        AttrValue::Double(number) => number.is_finite().then(|| Cow::Owned(number.to_string())),
+        AttrValue::Empty | AttrValue::Bytes(_) | AttrValue::Nested(_) => None,
+    }
+}
+
+/// The value as a finite number; text that is a number counts.
+#[expect(clippy::cast_precision_loss, reason = "counts and sizes stay far below 2^53")]
+pub(super) fn number(value: &AttrValue<'_>) -> Option<f64> {
+    match *value {
+        AttrValue::Int(number) => Some(number as f64),
+        AttrValue::Double(number) => number.is_finite().then_some(number),
+        AttrValue::Str(text) => parse_number(text),
+        _ => None,
+    }
+}
+
+/// Text as a finite number.
+pub(super) fn parse_number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// A count: whole, not negative, exact.
+#[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+pub(super) fn count(number: f64) -> Option<i64> {
+    (0.0..=EXACT_MAX).contains(&number).then(|| number.round() as i64)
+}
+
+/// What stands at a dotted path of a JSON value.
+pub(super) fn json_path(value: &AttrValue<'_>, path: &str) -> Option<Value> {
+    let mut found = &json(value)?;
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        found = match found {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            other => other.get(part)?,
+        };
+    }
+    Some(found.clone())
+}
+
+/// Sum of the numbers of a JSON object; its own `total` where it has one.
+pub(super) fn json_sum(value: &AttrValue<'_>) -> Option<f64> {
+    let Value::Object(map) = json(value)? else { return None };
+    if let Some(total) = map.get("total").and_then(json_number) {
+        return Some(total);
+    }
+    let numbers: Vec<f64> = map.values().filter_map(json_number).collect();
+    (!numbers.is_empty()).then(|| numbers.iter().sum())
+}
+
+/// A JSON scalar as text.
+pub(super) fn json_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn json_number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| parse_number(value.as_str()?)).filter(|number| number.is_finite())
+}
+
+fn json(value: &AttrValue<'_>) -> Option<Value> {
+    match *value {
+        AttrValue::Str(text) if text.len() <= JSON_BYTES_MAX => serde_json::from_str(text).ok(),
+        AttrValue::Nested(bytes) if bytes.len() <= JSON_BYTES_MAX => AnyValue::decode(bytes).ok().map(any_to_json),
+        _ => None,
+    }
+}
+
+fn any_to_json(value: AnyValue) -> Value {
+    match value.value {
+        Some(any_value::Value::StringValue(text)) => Value::String(text),
+        Some(any_value::Value::BoolValue(flag)) => Value::Bool(flag),
+        Some(any_value::Value::IntValue(number)) => Value::from(number),
+        Some(any_value::Value::DoubleValue(number)) => Value::from(number),
+        Some(any_value::Value::ArrayValue(array)) => array.values.into_iter().map(any_to_json).collect(),
+        Some(any_value::Value::KvlistValue(list)) => list
+            .values
+            .into_iter()
+            .map(|pair| (pair.key, pair.value.map_or(Value::Null, any_to_json)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        _ => Value::Null,
+    }
+}
+
+/// Cuts text to [`TEXT_CHARS_MAX`] characters, without control characters at its ends.
+pub(super) fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    (!text.is_empty()).then(|| text.chars().take(TEXT_CHARS_MAX).collect())
+}
+
+/// Without the JSON quotes that some tools put around a word, in lower case.
+pub(super) fn plain_word(text: &str) -> String {
+    text.trim().trim_matches('"').to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_inside_json_is_found_by_path_and_by_sum() {
+        let usage = AttrValue::Str(r#"{"input": 120, "output": "14", "deep": {"a": [1, 2]}}"#);
+        assert_eq!(json_path(&usage, "input"), Some(Value::from(120)));
+        assert_eq!(json_path(&usage, "deep.a.1"), Some(Value::from(2)));
+        assert_eq!(json_path(&usage, "missing.a"), None);
+        assert_eq!(json_sum(&usage), Some(134.0));
+        assert_eq!(json_sum(&AttrValue::Str(r#"{"input":1,"output":2,"total":3}"#)), Some(3.0));
+    }
+
+    #[test]
+    fn what_is_not_json_is_nothing_and_never_a_panic() {
+        for text in ["", "{'a': 1}", "nan", "[", "{\"a\":"] {
+            assert_eq!(json_path(&AttrValue::Str(text), "a"), None, "{text}");
+        }
+        assert_eq!(json_path(&AttrValue::Nested(&[0xff, 0x01]), "a"), None);
+        assert_eq!(number(&AttrValue::Double(f64::NAN)), None);
+        assert_eq!(count(-1.0), None);
+        assert_eq!(count(1e300), None);
+    }
+}

@@ -1,0 +1,107 @@
+-- Question: which spans may change a run now?
+-- Needs: temp table touched_traces(trace_hi, trace_lo, from_ns, to_ns): each trace that got a span or a
+--        log record that is not quiet, and the extent of what it got; macro-free, one transaction for all files.
+-- Leaves: temp tables derive_traces, derive_spans; variables derive_from_ns, derive_to_ns.
+
+-- A trace id that comes again after a day is another trace: so only two days around need be read.
+set variable derive_from_ns = (select greatest(coalesce(min(from_ns), 0), 86400000000000) - 86400000000000 from touched_traces);
+set variable derive_to_ns = (select least(coalesce(max(to_ns), 0), 9000000000000000000) + 86400000000000 from touched_traces);
+
+create or replace temp table derive_traces as
+select distinct trace_hi, trace_lo
+from touched_traces;
+
+create or replace temp table derive_spans as
+select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
+    s.trace_hi,
+    s.trace_lo,
+    s.span_id,
+    s.parent_span_id,
+    s.start_ns,
+    s.start_ns + s.duration_ns as end_ns,
+    s.resource_id,
+    s.scope_id,
+    s.name,
+    s.kind,
+    s.status,
+    s.status_message
+from span_rows as s
+inner join derive_traces using (trace_hi, trace_lo)
+where s.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns');
+
+-- Traces that share a run id with these, or a run, or hold the other record of the same model call.
+create or replace temp table derive_more as
+with
+own_facts as (
+    select f.*
+    from span_facts as f
+    inner join derive_traces using (trace_hi, trace_lo)
+    where f.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+),
+run_ids as (
+    select run_id from own_facts where run_id is not null
+    union
+    select r.run_id
+    from resource_facts as r
+    where r.run_id is not null and r.resource_id in (select resource_id from derive_spans)
+),
+runs_by_id as (
+    select run_key
+    from runs
+    where run_id in (select run_id from run_ids)
+        and started_ns <= getvariable('derive_to_ns')
+        and ended_ns >= getvariable('derive_from_ns')
+),
+runs_by_trace as (
+    select m.run_key
+    from run_traces as m
+    inner join derive_traces using (trace_hi, trace_lo)
+    where m.first_ns <= getvariable('derive_to_ns') and m.last_ns >= getvariable('derive_from_ns')
+),
+traces_of_runs as (
+    select m.trace_hi, m.trace_lo
+    from run_traces as m
+    where m.run_key in (select run_key from runs_by_id union select run_key from runs_by_trace)
+        and m.first_ns <= getvariable('derive_to_ns')
+        and m.last_ns >= getvariable('derive_from_ns')
+),
+-- One call recorded by two instrumentations: once inside a run, once as a trace of its own.
+twin_calls as (
+    select o.trace_hi, o.trace_lo
+    from own_facts as c
+    inner join span_facts as o
+        on o.usage = 'call'
+        and o.root <> c.root
+        and coalesce(o.model = c.model, true)
+        and o.input_tokens is not distinct from c.input_tokens
+        and o.output_tokens is not distinct from c.output_tokens
+        and abs(o.start_ns - c.start_ns) < 600000000000
+    where c.usage = 'call'
+        and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+)
+select trace_hi, trace_lo from traces_of_runs
+union
+select trace_hi, trace_lo from twin_calls
+except
+select trace_hi, trace_lo from derive_traces;
+
+insert into derive_traces
+select trace_hi, trace_lo from derive_more;
+
+insert into derive_spans
+select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
+    s.trace_hi,
+    s.trace_lo,
+    s.span_id,
+    s.parent_span_id,
+    s.start_ns,
+    s.start_ns + s.duration_ns as end_ns,
+    s.resource_id,
+    s.scope_id,
+    s.name,
+    s.kind,
+    s.status,
+    s.status_message
+from span_rows as s
+inner join derive_more using (trace_hi, trace_lo)
+where s.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns');

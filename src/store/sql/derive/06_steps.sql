@@ -1,0 +1,122 @@
+-- Question: which spans are the steps of each run, and which step is around each span?
+-- Needs: derive_nodes, derive_links (02), derive_members (04), derive_heads (05)
+-- Leaves: temp tables derive_inside (node, unit, step_node), derive_steps.
+
+-- A step is what a rule says, else a plain child of a plain run span. What a rule wants only at the top
+-- is no step inside another one, and nothing repeats the name of the step around it.
+create or replace temp table derive_inside as
+with recursive
+candidates as (
+    select
+        m.unit,
+        m.node,
+        l.parent,
+        h.node as head,
+        case
+            when n.node = h.node then null
+            when n.marker is not null and n.step = coalesce(r.pipeline, r.step) then null
+            when n.step is not null then n.step
+            when not n.is_plain or n.usage is not null or m.is_surrounding then null
+            when l.parent = h.node and r.marker is null then n.name
+            when h.node is null and p.node is null then n.name
+        end as name,
+        n.top_only
+    from derive_members as m
+    inner join derive_nodes as n using (node)
+    left join derive_links as l using (node)
+    left join derive_members as p on p.node = l.parent and p.unit = m.unit
+    left join derive_heads as h on h.unit = m.unit
+    left join derive_nodes as r on r.node = h.node
+),
+walk as (
+    select c.node, c.unit, c.name, case when c.name is not null then c.node end as step_node, 0 as depth
+    from candidates as c
+    left join derive_members as p on p.node = c.parent and p.unit = c.unit
+    where p.node is null
+    union all
+    select
+        c.node,
+        c.unit,
+        case when c.name is null or (c.top_only and w.name is not null) or c.name = w.name then w.name else c.name end,
+        case when c.name is null or (c.top_only and w.name is not null) or c.name = w.name then w.step_node else c.node end,
+        w.depth + 1
+    from walk as w
+    inner join candidates as c on c.parent = w.node and c.unit = w.unit
+    where w.depth < 1000
+)
+select node, unit, step_node, name
+from walk;
+
+create or replace temp table derive_steps as
+with
+named as (
+    select
+        i.unit,
+        i.node,
+        coalesce(
+            k.name,
+            case
+                when n.step is null
+                    then regexp_replace(
+                        i.name,
+                        '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\b[0-9]{4,}\b',
+                        '{id}',
+                        'g'
+                    )
+                else i.name
+            end
+        ) as step,
+        n.*
+    from derive_inside as i
+    inner join derive_nodes as n using (node)
+    left join (
+        select id, min(name) as name
+        from id_names
+        where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+        group by id
+    ) as k on k.id = n.name_id
+    where i.step_node = i.node
+),
+ended as (
+    select
+        unit,
+        node,
+        step,
+        span_id,
+        resource_id,
+        start_ns,
+        end_ns,
+        attempt,
+        failure_is_final,
+        failure_is_nothing,
+        coalesce(
+            outcome,
+            case status when 2 then 'failure' when 1 then 'success' else coalesce(unset_outcome, 'success') end
+        ) as outcome,
+        coalesce(error, nullif(status_message, '')) as error,
+        error_type
+    from named
+),
+-- Without a number of their own: the same name again after a failure is another attempt.
+counted as (
+    select
+        *,
+        coalesce(
+            attempt,
+            1 + count(*) filter (where outcome in ('failure', 'timed_out') and attempt is null) over (
+                partition by unit, step
+                order by start_ns, node
+                rows between unbounded preceding and 1 preceding
+            )
+        )::integer as try
+    from ended
+)
+select
+    * exclude (attempt),
+    try as attempt,
+    -- Parallel spans of one name without failures are all last.
+    not (
+        try < max(try) over (partition by unit, step)
+        and (attempt is not null or outcome in ('failure', 'timed_out'))
+    ) as last_attempt
+from counted;

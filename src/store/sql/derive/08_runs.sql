@@ -1,0 +1,230 @@
+-- Question: what is each run, in one row?
+-- Needs: everything that 01 to 07 leave
+-- Leaves: temp table derive_runs (unit, and the columns of runs).
+
+create or replace temp table derive_names as
+select id, min(name) as name
+from id_names
+where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+group by id;
+
+create or replace temp table derive_runs as
+with
+members as (
+    select
+        m.unit,
+        min(n.start_ns) as first_ns,
+        max(n.end_ns) as last_ns,
+        arg_min(n.trace_hi, n.node) as trace_hi,
+        arg_min(n.trace_lo, n.node) as trace_lo,
+        arg_min(n.resource_id, n.start_ns) as resource_id,
+        arg_min(n.pipeline, n.start_ns) filter (where n.pipeline is not null) as pipeline,
+        min(n.resource_pipeline) as resource_pipeline,
+        arg_min(n.fallback, n.start_ns) filter (where not n.is_quiet) as fallback,
+        arg_min(n.rule, n.start_ns) filter (where n.rule is not null and not n.is_quiet) as rule,
+        arg_min(coalesce(n.run_id, n.resource_run_id), n.start_ns)
+            filter (where coalesce(n.run_id, n.resource_run_id) is not null) as run_id,
+        max(n.lost_outcome) as lost_outcome,
+        max(coalesce(n.branch, n.resource_branch)) as branch,
+        max(coalesce(n.revision, n.resource_revision)) as revision,
+        max(coalesce(n.environment, n.resource_environment)) as environment,
+        max(coalesce(n.host_class, n.resource_host_class)) as host_class,
+        max(n.start_ns) as last_start_ns,
+        count(*) as spans
+    from derive_members as m
+    inner join derive_nodes as n using (node)
+    where not m.is_surrounding
+    group by m.unit
+),
+failing as (
+    select
+        s.unit,
+        bool_or(s.failure_is_final or s.end_ns >= m.last_start_ns) as is_fatal,
+        arg_min(coalesce(s.error, s.step), s.end_ns) as error,
+        arg_min(s.error_type, s.end_ns) as error_type
+    from derive_steps as s
+    inner join members as m using (unit)
+    where s.last_attempt and s.outcome in ('failure', 'timed_out') and not s.failure_is_nothing
+    group by s.unit
+),
+-- A deep failure that nothing followed: agents whose own spans stay OK.
+broken as (
+    select
+        m.unit,
+        arg_max(coalesce(n.error, nullif(n.status_message, '')), n.start_ns) as error,
+        arg_max(n.error_type, n.start_ns) as error_type
+    from derive_members as m
+    inner join derive_nodes as n using (node)
+    inner join members as g on g.unit = m.unit
+    where n.status = 2 and not n.is_quiet and not n.is_ignored and not n.retried and n.end_ns >= g.last_start_ns
+    group by m.unit
+),
+step_counts as (
+    select unit, count(distinct step) as steps, max(end_ns) as last_ns
+    from derive_steps
+    group by unit
+),
+retries as (
+    select unit, sum(tries - 1) as retries
+    from (select unit, step, max(attempt) as tries from derive_steps group by unit, step)
+    group by unit
+),
+calls as (
+    select
+        unit,
+        sum(cost_usd) as cost_usd,
+        sum(input_tokens) as input_tokens,
+        sum(output_tokens) as output_tokens,
+        sum(cached_tokens) as cached_tokens,
+        sum(reasoning_tokens) as reasoning_tokens,
+        nullif(count(*) filter (where usage = 'call'), 0) as api_calls
+    from derive_calls
+    group by unit
+),
+models as (
+    select unit, arg_max(model, (tokens, model)) as model
+    from (
+        select unit, model, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as tokens
+        from derive_calls
+        where model is not null
+        group by unit, model
+    )
+    group by unit
+),
+scores as (
+    select m.unit, avg(q.score) as quality_score
+    from derive_members as m
+    inner join derive_nodes as n using (node)
+    inner join (
+        select distinct trace_hi, trace_lo, span_id, name, score, at_ns
+        from score_rows
+        where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    ) as q
+        on q.trace_hi = n.trace_hi and q.trace_lo = n.trace_lo and q.span_id = n.span_id
+    group by m.unit
+),
+heads as (
+    select h.unit, h.is_sure, n.*
+    from derive_heads as h
+    inner join derive_nodes as n using (node)
+),
+judged as (
+    select
+        m.unit,
+        coalesce(
+            h.outcome,
+            case
+                when h.status = 2 then 'failure'
+                when h.status = 1 and not h.ok_is_weak then 'success'
+                when f.is_fatal then 'failure'
+                when b.unit is not null and (h.node is null or h.ok_is_weak) then 'failure'
+                when h.node is null then coalesce(m.lost_outcome, 'success')
+                else coalesce(h.unset_outcome, 'success')
+            end
+        ) as outcome,
+        coalesce(h.is_sure, false) as is_sure,
+        coalesce(h.error, nullif(h.status_message, '')) as own_error,
+        f.error as step_error,
+        b.error as deep_error,
+        coalesce(h.error_type, f.error_type, b.error_type) as error_type
+    from members as m
+    left join heads as h using (unit)
+    left join failing as f using (unit)
+    left join broken as b using (unit)
+),
+explained as (
+    select
+        unit,
+        outcome,
+        is_sure,
+        case
+            when outcome in ('failure', 'timed_out', 'cancelled') then left(coalesce(
+                case when lower(own_error) not in ('failure', 'failed', 'error', 'cancelled', 'timed_out') then own_error end,
+                step_error,
+                deep_error
+            ), 500)
+        end as error,
+        case when outcome in ('failure', 'timed_out', 'cancelled') then error_type end as error_type
+    from judged
+)
+select
+    m.unit,
+    md5(concat_ws(
+        '|',
+        case when h.node is null and m.run_id is not null then s.service else m.trace_hi || '-' || m.trace_lo end,
+        h.span_id,
+        coalesce(h.start_ns, m.first_ns),
+        coalesce(h.run_id, h.resource_run_id, m.run_id)
+    )) as run_key,
+    coalesce(
+        h.run_id,
+        case when h.node is null then m.run_id end,
+        h.resource_run_id,
+        printf('%016x%016x', coalesce(h.trace_hi, m.trace_hi), coalesce(h.trace_lo, m.trace_lo))
+    ) as run_id,
+    coalesce(
+        k.name,
+        h.pipeline,
+        h.resource_pipeline,
+        case when h.node is null or not h.is_sure then coalesce(m.pipeline, m.resource_pipeline) end,
+        h.fallback,
+        s.service,
+        m.fallback
+    ) as pipeline,
+    s.service,
+    coalesce(h.trace_hi, m.trace_hi) as trace_hi,
+    coalesce(h.trace_lo, m.trace_lo) as trace_lo,
+    case when h.is_sure then h.span_id end as root_span_id,
+    coalesce(h.start_ns, m.first_ns) as started_ns,
+    case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end as ended_ns,
+    coalesce(
+        h.duration_s,
+        (case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end
+            - coalesce(h.start_ns, m.first_ns)) / 1e9
+    ) as duration_s,
+    case when e.is_sure then e.outcome else 'unknown' end as outcome,
+    case when e.is_sure then 'closed' else 'open' end as state,
+    e.outcome as settled_outcome,
+    coalesce(h.branch, h.resource_branch, m.branch) as branch,
+    coalesce(h.revision, h.resource_revision, m.revision) as revision,
+    coalesce(h.environment, h.resource_environment, m.environment) as environment,
+    coalesce(h.host_class, h.resource_host_class, m.host_class) as host_class,
+    o.model,
+    h.input_size,
+    coalesce(c.steps, 0)::integer as steps,
+    coalesce(r.retries, 0)::integer as retries,
+    u.cost_usd,
+    case when u.cost_usd is not null then 'stated' end as cost_source,
+    u.input_tokens::bigint as input_tokens,
+    u.output_tokens::bigint as output_tokens,
+    u.cached_tokens::bigint as cached_tokens,
+    u.reasoning_tokens::bigint as reasoning_tokens,
+    coalesce(h.api_calls, u.api_calls) as api_calls,
+    h.peak_memory_bytes,
+    h.mean_memory_bytes,
+    h.cpu_s,
+    h.disk_read_bytes,
+    h.disk_write_bytes,
+    q.quality_score,
+    h.items,
+    e.error,
+    e.error_type,
+    case
+        when e.error is not null or e.error_type is not null
+            then left(md5(concat_ws(
+                '|',
+                e.error_type,
+                regexp_replace(lower(e.error), '0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+|''[^'']*''|"[^"]*"', '#', 'g')
+            )), 16)
+    end as error_fingerprint,
+    coalesce(h.rule, m.rule, 'local-root') as rule
+from members as m
+left join heads as h using (unit)
+left join resources as s on s.resource_id = coalesce(h.resource_id, m.resource_id)
+left join derive_names as k on k.id = h.name_id
+left join explained as e using (unit)
+left join step_counts as c using (unit)
+left join retries as r using (unit)
+left join calls as u using (unit)
+left join models as o using (unit)
+left join scores as q using (unit);

@@ -1,0 +1,168 @@
+-- Question: how do the rows of the touched runs change?
+-- Needs: everything that 01 to 08 leave
+-- Leaves: runs, steps, model_calls, quality_scores, run_traces, span_runs rewritten for the traces derived.
+
+create or replace temp table derive_old as
+select distinct m.run_key
+from run_traces as m
+inner join derive_traces using (trace_hi, trace_lo)
+where m.first_ns <= getvariable('derive_to_ns') and m.last_ns >= getvariable('derive_from_ns');
+
+delete from runs
+where run_key in (select run_key from derive_old)
+    and started_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+delete from steps
+where run_key in (select run_key from derive_old)
+    and started_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+delete from model_calls
+where run_key in (select run_key from derive_old)
+    and started_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+delete from quality_scores
+where run_key in (select run_key from derive_old)
+    and at_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+delete from span_runs
+where run_key in (select run_key from derive_old)
+    and start_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+delete from run_traces
+where run_key in (select run_key from derive_old)
+    and last_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+insert into runs by name
+select r.* exclude (unit)
+from derive_runs as r
+order by r.started_ns, r.run_key;
+
+insert into steps by name
+select
+    r.run_key,
+    r.pipeline,
+    s.step,
+    s.attempt,
+    s.last_attempt,
+    s.span_id,
+    p.step as parent_step,
+    s.start_ns as started_ns,
+    s.end_ns as ended_ns,
+    (s.end_ns - s.start_ns) / 1e9 as duration_s,
+    s.outcome,
+    c.model,
+    c.input_tokens,
+    c.output_tokens,
+    c.cost_usd,
+    case when s.outcome in ('failure', 'timed_out', 'cancelled') then left(s.error, 500) end as error,
+    case when s.outcome in ('failure', 'timed_out', 'cancelled') then s.error_type end as error_type
+from derive_steps as s
+inner join derive_runs as r using (unit)
+left join derive_links as l on l.node = s.node
+left join derive_inside as i on i.node = l.parent and i.unit = s.unit
+left join derive_steps as p on p.node = i.step_node and p.unit = s.unit
+left join (
+    select
+        unit,
+        step_node,
+        arg_max(model, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as model,
+        sum(input_tokens)::bigint as input_tokens,
+        sum(output_tokens)::bigint as output_tokens,
+        sum(cost_usd) as cost_usd
+    from derive_calls
+    group by unit, step_node
+) as c on c.unit = s.unit and c.step_node = s.node
+order by r.started_ns, r.run_key, s.start_ns, s.node;
+
+insert into model_calls by name
+select
+    r.run_key,
+    c.step,
+    c.span_id,
+    c.start_ns as started_ns,
+    (c.end_ns - c.start_ns) / 1e9 as duration_s,
+    c.model,
+    c.provider,
+    c.operation,
+    c.outcome,
+    c.input_tokens,
+    c.output_tokens,
+    c.cached_tokens,
+    c.cache_write_tokens,
+    c.reasoning_tokens,
+    c.cost_usd,
+    case when c.cost_usd is not null then 'stated' end as cost_source
+from derive_calls as c
+inner join derive_runs as r using (unit)
+order by r.started_ns, r.run_key, c.start_ns, c.node;
+
+insert into quality_scores by name
+select distinct
+    r.run_key,
+    s.step,
+    q.name,
+    q.score,
+    q.label,
+    q.at_ns
+from score_rows as q
+inner join derive_nodes as n
+    on n.trace_hi = q.trace_hi
+    and n.trace_lo = q.trace_lo
+    and n.span_id = q.span_id
+    and coalesce(n.start_ns = q.start_ns, true)
+inner join derive_members as m on m.node = n.node
+inner join derive_runs as r on r.unit = m.unit
+left join derive_inside as i on i.node = n.node and i.unit = m.unit
+left join derive_steps as s on s.node = i.step_node and s.unit = m.unit
+where q.at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+order by r.run_key, q.at_ns, q.name;
+
+insert into run_traces by name
+with
+parts as (
+    select
+        m.unit,
+        n.trace_hi,
+        n.trace_lo,
+        min(n.start_ns) as first_ns,
+        max(n.end_ns) as last_ns,
+        count(*) as spans
+    from derive_members as m
+    inner join derive_nodes as n using (node)
+    group by m.unit, n.trace_hi, n.trace_lo
+),
+traces as (
+    select trace_hi, trace_lo, count(*) as spans
+    from derive_nodes
+    group by trace_hi, trace_lo
+)
+select
+    r.run_key,
+    p.trace_hi,
+    p.trace_lo,
+    p.spans = t.spans as whole,
+    p.first_ns,
+    p.last_ns
+from parts as p
+inner join traces as t using (trace_hi, trace_lo)
+inner join derive_runs as r using (unit)
+order by p.first_ns, r.run_key, p.trace_hi, p.trace_lo;
+
+insert into span_runs by name
+select
+    r.run_key,
+    n.trace_hi,
+    n.trace_lo,
+    n.span_id,
+    n.start_ns
+from derive_members as m
+inner join derive_nodes as n using (node)
+inner join derive_runs as r using (unit)
+where (n.trace_hi, n.trace_lo) in (
+    select (trace_hi, trace_lo)
+    from run_traces
+    where not whole
+        and run_key in (select run_key from derive_runs)
+        and last_ns >= getvariable('derive_from_ns')
+)
+order by n.start_ns, n.span_id;

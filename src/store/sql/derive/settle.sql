@@ -1,0 +1,7 @@
+-- Question: which runs have waited long enough for their run span?
+-- Needs: $now_ns, $idle_ns (at the end of an import: 0)
+update runs
+set
+    state = 'closed',
+    outcome = coalesce(settled_outcome, 'unknown')
+where state = 'open' and ended_ns <= $now_ns - $idle_ns;
