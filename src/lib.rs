@@ -9,7 +9,11 @@ pub mod model;
 
 pub mod chart;
 pub mod demo;
-pub mod detect;
 pub mod monitor;
 pub mod otlp;
+
+#[cfg(feature = "store")]
+pub mod store;
+
+pub mod detect;
 pub mod report;

@@ -2,6 +2,7 @@
 //! spans become runs and steps.
 
 pub mod conventions;
+pub mod history;
 pub mod sink;
 pub mod value;
 pub mod wire;

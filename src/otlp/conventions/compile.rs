@@ -154,7 +154,11 @@ impl Tables {
     fn add_score(&mut self, file: &str, spec: ScoreSpec) -> Result<(), ConventionError> {
         if spec.name.is_none() && spec.called.is_none() {
             let problem = "a score needs `name` (the attribute with its name) or `called`".to_owned();
-            return Err(ConventionError::Source { file: file.into(), place: format!("score `{}`", spec.value), problem });
+            return Err(ConventionError::Source {
+                file: file.into(),
+                place: format!("score `{}`", spec.value),
+                problem,
+            });
         }
         let value = self.read_number(file, &spec.value)?;
         let name = spec.name.as_deref().map(|key| self.read_number(file, key)).transpose()?;
@@ -313,8 +317,6 @@ fn kind_number(kind: &str) -> Result<u8, String> {
         "client" => Ok(3),
         "producer" => Ok(4),
         "consumer" => Ok(5),
-        other => {
-            Err(format!("kind `{other}` is none of unspecified, internal, server, client, producer, consumer"))
-        }
+        other => Err(format!("kind `{other}` is none of unspecified, internal, server, client, producer, consumer")),
     }
 }

@@ -69,9 +69,9 @@ fn push_placeholder(folded: &mut String) {
 
 fn is_uuid(word: &str) -> bool {
     word.len() == 36
-        && word.char_indices().all(
-            |(i, c)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() },
-        )
+        && word
+            .char_indices()
+            .all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
 #[cfg(test)]
@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn names_with_small_numbers_and_templates_stay() {
-        for name in ["test (1.23)", "triage ticket {ticket_id}", "python3.11", "stage-2", "play.yml", "Grüße 東京"] {
+        for name in ["test (1.23)", "triage ticket {ticket_id}", "python3.11", "stage-2", "play.yml", "Grüße 東京"]
+        {
             assert_eq!(fold(name).as_deref(), Some(name));
         }
     }

@@ -47,7 +47,7 @@ run_ids as (
 ),
 runs_by_id as (
     select run_key
-    from runs
+    from run_rows
     where run_id in (select run_id from run_ids)
         and started_ns <= getvariable('derive_to_ns')
         and ended_ns >= getvariable('derive_from_ns')

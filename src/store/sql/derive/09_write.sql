@@ -8,11 +8,11 @@ from run_traces as m
 inner join derive_traces using (trace_hi, trace_lo)
 where m.first_ns <= getvariable('derive_to_ns') and m.last_ns >= getvariable('derive_from_ns');
 
-delete from runs
+delete from run_rows
 where run_key in (select run_key from derive_old)
     and started_ns >= getvariable('derive_from_ns') - 86400000000000;
 
-delete from steps
+delete from step_rows
 where run_key in (select run_key from derive_old)
     and started_ns >= getvariable('derive_from_ns') - 86400000000000;
 
@@ -32,12 +32,12 @@ delete from run_traces
 where run_key in (select run_key from derive_old)
     and last_ns >= getvariable('derive_from_ns') - 86400000000000;
 
-insert into runs by name
+insert into run_rows by name
 select r.* exclude (unit)
 from derive_runs as r
 order by r.started_ns, r.run_key;
 
-insert into steps by name
+insert into step_rows by name
 select
     r.run_key,
     r.pipeline,

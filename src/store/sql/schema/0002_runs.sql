@@ -103,7 +103,7 @@ create table span_runs (
     start_ns bigint not null
 );
 
-create table runs (
+create table run_rows (
     run_key varchar not null,           -- ours: unique, stable across re-import
     run_id varchar not null,            -- the emitter's: may repeat
     pipeline varchar not null,
@@ -146,7 +146,7 @@ create table runs (
     attributes varchar                  -- JSON object of what else the run span said
 );
 
-create table steps (
+create table step_rows (
     run_key varchar not null,
     pipeline varchar not null,
     step varchar not null,
@@ -192,4 +192,12 @@ create table quality_scores (
     score double,
     label varchar,
     at_ns bigint not null
+);
+
+-- Traces that got spans or log records which no derivation has looked at yet, and their extent.
+create table pending_traces (
+    trace_hi ubigint not null,
+    trace_lo ubigint not null,
+    from_ns bigint not null,
+    to_ns bigint not null
 );

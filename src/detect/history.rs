@@ -1,0 +1,52 @@
+//! Series out of the store, and the gate over them.
+
+use serde::Deserialize;
+
+use crate::model::clock::UnixNanos;
+use crate::model::{Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
+use crate::store::{Reader, StoreError};
+
+#[derive(Deserialize)]
+struct PointRow {
+    pipeline: String,
+    step: Option<String>,
+    metric: Metric,
+    service: Option<String>,
+    branch: Option<String>,
+    environment: Option<String>,
+    host_class: Option<String>,
+    run_key: String,
+    run_id: String,
+    started_ns: UnixNanos,
+    value: f64,
+    revision: Option<String>,
+    model: Option<String>,
+}
+
+/// Every series of the store, or of one pipeline: oldest run first, grouped by pipeline.
+pub fn read_series(reader: &Reader, pipeline: Option<&str>) -> Result<Vec<Series>, StoreError> {
+    let rows: Vec<PointRow> = reader.series(pipeline)?;
+    let mut all: Vec<Series> = Vec::new();
+    for row in rows {
+        let context = SeriesContext {
+            service: row.service,
+            branch: row.branch,
+            environment: row.environment,
+            host_class: row.host_class,
+        };
+        let key = SeriesKey { pipeline: row.pipeline, step: row.step, metric: row.metric, context };
+        let point = SeriesPoint {
+            run_key: row.run_key,
+            run_id: row.run_id,
+            started_at: row.started_ns,
+            value: row.value,
+            revision: row.revision,
+            model: row.model,
+        };
+        match all.last_mut() {
+            Some(series) if series.key == key => series.points.push(point),
+            _ => all.push(Series { key, points: vec![point] }),
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,210 @@
+//! One load: columns into DuckDB, without what is stored already.
+
+use std::sync::Arc;
+
+use duckdb::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt64Array};
+use duckdb::arrow::compute::filter_record_batch;
+use duckdb::arrow::datatypes::Int64Type;
+use duckdb::arrow::record_batch::RecordBatch;
+use duckdb::{Connection, params};
+
+use crate::store::StoreError;
+use crate::store::loader::LoadCounts;
+
+/// Rows that one appended batch holds: DuckDB's vector. Larger ones make it convert nested columns twice.
+const BATCH_ROWS: usize = 2_048;
+
+/// Rows of a table that has an identity.
+pub(in crate::store) struct Keyed {
+    table: &'static str,
+    key: &'static [&'static str],
+    time: &'static str,
+    rows: RecordBatch,
+}
+
+impl Keyed {
+    pub(super) fn new(
+        table: &'static str,
+        key: &'static [&'static str],
+        time: &'static str,
+        rows: RecordBatch,
+    ) -> Self {
+        Self { table, key, time, rows }
+    }
+}
+
+/// Rows of a table without identity.
+pub(in crate::store) struct Plain {
+    pub(super) table: &'static str,
+    pub(super) rows: RecordBatch,
+}
+
+/// A few rows, each a JSON object: for tables with many columns and little traffic.
+pub(in crate::store) struct Small {
+    pub(super) table: &'static str,
+    /// Columns by which a row is the same row; empty where rows never repeat.
+    pub(super) key: &'static [&'static str],
+    pub(super) rows: Vec<String>,
+}
+
+/// One load.
+pub(in crate::store) struct Batch {
+    pub(super) keyed: Vec<Keyed>,
+    pub(super) plain: Vec<Plain>,
+    pub(super) small: Vec<Small>,
+    pub(super) touches_traces: bool,
+}
+
+impl Batch {
+    /// Whether runs have to be derived after it.
+    pub(in crate::store) fn touches_traces(&self) -> bool {
+        self.touches_traces
+    }
+
+    /// Appends everything within the transaction that is open. May be called again after a rollback.
+    pub(in crate::store) fn append(&self, connection: &Connection) -> Result<LoadCounts, StoreError> {
+        let mut counts = LoadCounts::default();
+        for keyed in &self.keyed {
+            let gathered = keyed.rows.num_rows();
+            let fresh = without_stored(connection, keyed)?;
+            counts.stored += fresh.num_rows() as u64;
+            counts.duplicate += (gathered - fresh.num_rows()) as u64;
+            append_rows(connection, keyed.table, &fresh)?;
+        }
+        for plain in &self.plain {
+            append_rows(connection, plain.table, &plain.rows)?;
+        }
+        for small in self.small.iter().filter(|small| !small.rows.is_empty()) {
+            append_small(connection, small)?;
+        }
+        Ok(counts)
+    }
+}
+
+fn append_rows(connection: &Connection, table: &str, rows: &RecordBatch) -> Result<(), StoreError> {
+    if rows.num_rows() == 0 {
+        return Ok(());
+    }
+    let failed = "append rows";
+    let mut appender = connection.appender(table).map_err(StoreError::sql(failed))?;
+    let mut from = 0;
+    while from < rows.num_rows() {
+        let length = BATCH_ROWS.min(rows.num_rows() - from);
+        appender.append_record_batch(rows.slice(from, length)).map_err(StoreError::sql(failed))?;
+        from += length;
+    }
+    appender.flush().map_err(StoreError::sql(failed))
+}
+
+/// The rows that are not in their table yet. Only stored rows of the same stretch of time are read.
+fn without_stored(connection: &Connection, keyed: &Keyed) -> Result<RecordBatch, StoreError> {
+    let failed = "look for stored rows";
+    let Some((first, last)) = time_range(keyed) else {
+        return Ok(keyed.rows.clone());
+    };
+    let table = keyed.table;
+    let time = keyed.time;
+    let overlaps: bool = connection
+        .query_row(
+            &format!("select exists (select 1 from {table} where {time} between ? and ?)"),
+            params![first, last],
+            |row| row.get(0),
+        )
+        .map_err(StoreError::sql(failed))?;
+    if !overlaps {
+        return Ok(keyed.rows.clone());
+    }
+    let stored = stored_places(connection, keyed, first, last).map_err(StoreError::sql(failed))?;
+    if stored.is_empty() {
+        return Ok(keyed.rows.clone());
+    }
+    let mut keep = vec![true; keyed.rows.num_rows()];
+    for place in stored {
+        if let Some(slot) = usize::try_from(place).ok().and_then(|place| keep.get_mut(place)) {
+            *slot = false;
+        }
+    }
+    filter_record_batch(&keyed.rows, &BooleanArray::from(keep)).map_err(StoreError::arrow("leave out stored rows"))
+}
+
+fn time_range(keyed: &Keyed) -> Option<(i64, i64)> {
+    let times = keyed.rows.column_by_name(keyed.time)?.as_primitive::<Int64Type>();
+    let values = times.values();
+    Some((*values.iter().min()?, *values.iter().max()?))
+}
+
+fn stored_places(connection: &Connection, keyed: &Keyed, first: i64, last: i64) -> duckdb::Result<Vec<u64>> {
+    let (table, time) = (keyed.table, keyed.time);
+    let columns: Vec<String> =
+        keyed.key.iter().map(|name| format!("{name} {}", if *name == time { "bigint" } else { "ubigint" })).collect();
+    let matching: Vec<String> = keyed.key.iter().map(|name| format!("i.{name} = s.{name}")).collect();
+    connection.execute_batch(&format!(
+        "create or replace temp table incoming_keys (place ubigint, {})",
+        columns.join(", ")
+    ))?;
+    let mut arrays: Vec<(&str, ArrayRef)> =
+        vec![("place", Arc::new(UInt64Array::from_iter_values(0..keyed.rows.num_rows() as u64)))];
+    for name in keyed.key {
+        if let Some(column) = keyed.rows.column_by_name(name) {
+            arrays.push((name, Arc::clone(column)));
+        }
+    }
+    if let Ok(keys) = RecordBatch::try_from_iter(arrays) {
+        let mut appender = connection.appender("incoming_keys")?;
+        appender.append_record_batch(keys)?;
+        appender.flush()?;
+    }
+    let mut statement = connection.prepare(&format!(
+        "select i.place from incoming_keys as i semi join \
+         (select * from {table} where {time} between ? and ?) as s on {}",
+        matching.join(" and ")
+    ))?;
+    let places = statement.query_map(params![first, last], |row| row.get(0))?.collect();
+    connection.execute_batch("drop table incoming_keys")?;
+    places
+}
+
+/// Inserts JSON rows by column name; a row whose key is stored already is left out.
+fn append_small(connection: &Connection, small: &Small) -> Result<(), StoreError> {
+    let failed = "insert rows";
+    let table = small.table;
+    connection
+        .execute_batch("create or replace temp table incoming_rows (place bigint, content varchar)")
+        .map_err(StoreError::sql(failed))?;
+    let places: ArrayRef =
+        Arc::new(Int64Array::from_iter_values(0..i64::try_from(small.rows.len()).unwrap_or(i64::MAX)));
+    let contents: ArrayRef = Arc::new(StringArray::from_iter_values(&small.rows));
+    let rows = RecordBatch::try_from_iter([("place", places), ("content", contents)])
+        .map_err(StoreError::arrow("build columns"))?;
+    append_rows(connection, "incoming_rows", &rows)?;
+    let shape: String = connection
+        .query_row(
+            "select cast(json_group_object(column_name, data_type) as varchar) from duckdb_columns() \
+             where table_name = ? and not internal",
+            [table],
+            |row| row.get(0),
+        )
+        .map_err(StoreError::sql(failed))?;
+    let matching: Vec<String> =
+        small.key.iter().map(|name| format!("i.{name} is not distinct from s.{name}")).collect();
+    let fresh = if matching.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "qualify row_number() over (partition by {}) = 1",
+            small.key.iter().map(|name| format!("i.{name}")).collect::<Vec<_>>().join(", ")
+        )
+    };
+    let unstored = if matching.is_empty() {
+        String::new()
+    } else {
+        format!("anti join {table} as s on {}", matching.join(" and "))
+    };
+    connection
+        .execute_batch(&format!(
+            "insert into {table} by name \
+             select i.* from (select unnest(json_transform(content, '{shape}')) from incoming_rows) as i {unstored} {fresh}; \
+             drop table incoming_rows"
+        ))
+        .map_err(StoreError::sql(failed))
+}

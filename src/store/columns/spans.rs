@@ -1,0 +1,192 @@
+//! Spans as columns.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use duckdb::arrow::array::ArrayRef;
+use duckdb::arrow::record_batch::RecordBatch;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::table::{I64, Text, U8, U32, U64, table};
+use super::{Shared, halves, signed, some};
+use crate::otlp::conventions::{EventShape, ResourceFacts, Rules, SpanShape, Verdict};
+use crate::otlp::value::{AttrValue, write_attributes_json, write_string_json};
+use crate::otlp::wire::WireError;
+use crate::otlp::wire::traces::{SpanView, each_span};
+use crate::store::StoreError;
+
+table! {
+    /// Rows of `span_rows`.
+    SpanTable in "span_rows" {
+        trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
+        resource_id: U64, scope_id: U64, name: Text, kind: U8, status: U8, status_message: Text, trace_state: Text,
+        flags: U32, attributes: Text, events: Text, links: Text, dropped_attributes: U32, dropped_events: U32,
+        dropped_links: U32,
+    }
+}
+
+/// Spans gathered for one load.
+#[derive(Default)]
+pub(super) struct SpanColumns {
+    table: SpanTable,
+    rows: usize,
+    seen: HashSet<u128>,
+    text: String,
+}
+
+impl SpanColumns {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
+        shared.resources.next_request();
+        each_span(body, |resource, scope, span| {
+            if !self.seen.insert(identity(span)) {
+                return;
+            }
+            let (resource_id, facts) = shared.resources.resource(resource, shared.rules);
+            let scope_id = shared.resources.scope(scope);
+            let attributes: Vec<(&str, AttrValue<'_>)> = span.attributes().collect();
+            self.push(span, resource_id, scope_id, &attributes);
+            match classify(span, scope.name, &attributes, &facts, shared.rules) {
+                Verdict::Quiet => {}
+                Verdict::Plain => touch(shared, span),
+                Verdict::Known(known) => {
+                    touch(shared, span);
+                    shared.facts.span(span, &known);
+                }
+            }
+        })
+    }
+
+    fn push(&mut self, span: &SpanView<'_>, resource_id: u64, scope_id: u64, attributes: &[(&str, AttrValue<'_>)]) {
+        let table = &mut self.table;
+        let (hi, lo) = halves(span.trace_id);
+        let start = signed(span.start_ns);
+        table.trace_hi.append_value(hi);
+        table.trace_lo.append_value(lo);
+        table.span_id.append_value(u64::from_be_bytes(span.span_id));
+        table.parent_span_id.append_value(span.parent_span_id.map_or(0, u64::from_be_bytes));
+        table.start_ns.append_value(start);
+        table.duration_ns.append_value(signed(span.end_ns).saturating_sub(start));
+        table.resource_id.append_value(resource_id);
+        table.scope_id.append_value(scope_id);
+        table.name.append_value(span.name);
+        table.kind.append_value(span.kind);
+        table.status.append_value(span.status);
+        table.status_message.append_option(some(span.status_message));
+        table.trace_state.append_option(some(span.trace_state));
+        table.flags.append_option(Some(span.flags).filter(|flags| *flags > 0));
+        self.text.clear();
+        write_attributes_json(attributes.iter().copied(), &mut self.text);
+        table.attributes.append_option(Some(self.text.as_str()).filter(|_| !attributes.is_empty()));
+        self.text.clear();
+        write_events(span, &mut self.text);
+        table.events.append_option(some(&self.text));
+        self.text.clear();
+        write_links(span, &mut self.text);
+        table.links.append_option(some(&self.text));
+        for (column, count) in [
+            (&mut table.dropped_attributes, span.dropped_attributes),
+            (&mut table.dropped_events, span.dropped_events),
+            (&mut table.dropped_links, span.dropped_links),
+        ] {
+            column.append_option(Some(count).filter(|count| *count > 0));
+        }
+        self.rows += 1;
+    }
+
+    pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
+        self.rows = 0;
+        self.seen.clear();
+        self.table.take()
+    }
+}
+
+fn touch(shared: &mut Shared<'_>, span: &SpanView<'_>) {
+    let (start, end) = (signed(span.start_ns), signed(span.end_ns));
+    shared.touched.touch(halves(span.trace_id), start, end.max(start));
+}
+
+/// A span is the same span by trace, id and start: Airflow reuses ids, and some programs repeat
+/// their trace ids at every start.
+fn identity(span: &SpanView<'_>) -> u128 {
+    let mut key = [0_u8; 32];
+    key[..16].copy_from_slice(&span.trace_id);
+    key[16..24].copy_from_slice(&span.span_id);
+    key[24..].copy_from_slice(&span.start_ns.to_be_bytes());
+    xxh3_128(&key)
+}
+
+/// What the rules make of a span.
+fn classify(
+    span: &SpanView<'_>,
+    scope: &str,
+    attributes: &[(&str, AttrValue<'_>)],
+    resource: &ResourceFacts,
+    rules: &Rules,
+) -> Verdict {
+    let parts: Vec<_> =
+        span.events().map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>())).collect();
+    let events: Vec<EventShape<'_>> = parts
+        .iter()
+        .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })
+        .collect();
+    let shape = SpanShape {
+        name: span.name,
+        scope,
+        kind: span.kind,
+        status: span.status,
+        status_message: span.status_message,
+        has_parent: span.parent_span_id.is_some(),
+        events: &events,
+    };
+    rules.classify(&shape, resource, attributes)
+}
+
+// Writing to a String cannot fail.
+fn write_events(span: &SpanView<'_>, text: &mut String) {
+    for event in span.events() {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        let _ = write!(text, "{{\"t\":{},\"n\":", signed(event.time_ns).saturating_sub(signed(span.start_ns)));
+        write_string_json(event.name, text);
+        if event.attributes().next().is_some() {
+            text.push_str(",\"a\":");
+            write_attributes_json(event.attributes(), text);
+        }
+        if event.dropped_attributes > 0 {
+            let _ = write!(text, ",\"d\":{}", event.dropped_attributes);
+        }
+        text.push('}');
+    }
+    if !text.is_empty() {
+        text.push(']');
+    }
+}
+
+fn write_links(span: &SpanView<'_>, text: &mut String) {
+    for link in span.links() {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        let trace_id = link.trace_id.map_or(0, u128::from_be_bytes);
+        let span_id = link.span_id.map_or(0, u64::from_be_bytes);
+        let _ = write!(text, "{{\"trace_id\":\"{trace_id:032x}\",\"span_id\":\"{span_id:016x}\"");
+        if !link.trace_state.is_empty() {
+            text.push_str(",\"trace_state\":");
+            write_string_json(link.trace_state, text);
+        }
+        if link.attributes().next().is_some() {
+            text.push_str(",\"a\":");
+            write_attributes_json(link.attributes(), text);
+        }
+        for (name, count) in [("d", link.dropped_attributes), ("flags", link.flags)] {
+            if count > 0 {
+                let _ = write!(text, ",\"{name}\":{count}");
+            }
+        }
+        text.push('}');
+    }
+    if !text.is_empty() {
+        text.push(']');
+    }
+}

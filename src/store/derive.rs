@@ -1,0 +1,38 @@
+//! Derives runs, steps, model calls and scores from the telemetry of touched traces, in SQL.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use duckdb::{Connection, ToSql};
+
+use super::{StoreError, sql};
+use crate::model::clock::UnixNanos;
+
+/// Derives the runs of every trace that was loaded since the last time. One transaction: a reader
+/// sees the runs before or after, never between.
+pub(super) fn derive_pending(connection: &Connection) -> Result<(), StoreError> {
+    in_transaction(connection, "derive runs", |connection| {
+        sql::DERIVE.iter().try_for_each(|text| connection.execute_batch(text))
+    })
+}
+
+/// Closes the runs whose root never came and that had no news for `idle`.
+pub(super) fn settle(connection: &Connection, now: UnixNanos, idle: Duration) -> Result<(), StoreError> {
+    let idle = i64::try_from(idle.as_nanos()).unwrap_or(i64::MAX);
+    let parameters: HashMap<&str, &dyn ToSql> = HashMap::from([("now_ns", &now as &dyn ToSql), ("idle_ns", &idle)]);
+    in_transaction(connection, "settle runs", |connection| connection.execute(sql::SETTLE, &parameters).map(drop))
+}
+
+fn in_transaction(
+    connection: &Connection,
+    action: &'static str,
+    body: impl FnOnce(&Connection) -> duckdb::Result<()>,
+) -> Result<(), StoreError> {
+    connection.execute_batch("begin transaction").map_err(StoreError::sql(action))?;
+    let done = body(connection).and_then(|()| connection.execute_batch("commit"));
+    if done.is_err() {
+        // The first failure is the one to report.
+        drop(connection.execute_batch("rollback"));
+    }
+    done.map_err(StoreError::sql(action))
+}

@@ -1,0 +1,113 @@
+//! Why the store refused.
+
+use std::path::PathBuf;
+
+use super::log::LogError;
+
+/// Why the store refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file open.
+    #[error("open store `{}`: another process has it open", path.display())]
+    Locked {
+        /// The store.
+        path: PathBuf,
+    },
+    /// DuckDB could not open the file.
+    #[error("open store `{}`", path.display())]
+    Open {
+        /// The store.
+        path: PathBuf,
+        /// The cause.
+        source: duckdb::Error,
+    },
+    /// The file was written by a newer build.
+    #[error("open store `{store}`: schema {found} is newer than this build ({known})")]
+    NewerSchema {
+        /// The store.
+        store: String,
+        /// Its schema.
+        found: i32,
+        /// This build's newest.
+        known: i32,
+    },
+    /// A migration that was applied is not the one this build knows.
+    #[error("open store `{store}`: migration {version} differs from this build's")]
+    ChangedMigration {
+        /// The store.
+        store: String,
+        /// Which one.
+        version: i32,
+    },
+    /// A statement failed.
+    #[error("{action}")]
+    Sql {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The cause.
+        source: duckdb::Error,
+    },
+    /// Columns could not be built.
+    #[error("{action}")]
+    Arrow {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The cause.
+        source: duckdb::arrow::error::ArrowError,
+    },
+    /// The user's own query failed.
+    #[error("{0}")]
+    Query(String),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A row did not have the shape that was expected.
+    #[error("read {what}")]
+    Shape {
+        /// What was read.
+        what: &'static str,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// The store's threads have ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(in crate::store) fn sql(action: &'static str) -> impl FnOnce(duckdb::Error) -> Self {
+        move |source| Self::Sql { action, source }
+    }
+
+    pub(in crate::store) fn arrow(action: &'static str) -> impl FnOnce(duckdb::arrow::error::ArrowError) -> Self {
+        move |source| Self::Arrow { action, source }
+    }
+
+    pub(in crate::store) fn shape(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Shape { what, source }
+    }
+
+    /// What to do about it, where there is something to do.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Locked { .. } => Some(
+                "name the running service instead (--store http://127.0.0.1:4318), or stop the process that has it open"
+                    .to_owned(),
+            ),
+            Self::NewerSchema { .. } => Some("upgrade perfline, or pass --store".to_owned()),
+            Self::ChangedMigration { .. } => {
+                Some("the store was written by a build of another line: use that build, or pass --store".to_owned())
+            }
+            Self::Open { .. } => {
+                Some("is it a DuckDB file, and readable? `perfline restore` brings a backup back".to_owned())
+            }
+            Self::Log(LogError::Damaged { .. }) => Some(
+                "acknowledged telemetry lies behind the damage: keep a copy of the folder, then move the segment away \
+                 to go on without it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

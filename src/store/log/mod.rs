@@ -1,0 +1,63 @@
+//! The segment log: what was acknowledged and is not yet in DuckDB.
+//!
+//! Requests are appended to numbered segment files and synced by group commit:
+//! all requests that wait at the same moment share one `fdatasync`. A request is
+//! acknowledged after that sync. The loader moves the log into DuckDB together
+//! with the position it has reached, so a restart replays exactly the rest.
+
+mod reader;
+mod record;
+mod writer;
+
+pub(crate) use reader::replay;
+pub(crate) use record::{Entry, Position};
+pub(crate) use writer::{LogStats, LogWriter, Segments, Submission};
+
+use std::path::{Path, PathBuf};
+
+/// Why the log could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// A file operation failed.
+    #[error("{action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb: "open segment".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Valid entries follow a damaged one: something other than a torn last write happened.
+    #[error("segment `{}` is damaged at byte {at}, and whole entries follow", path.display())]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where the first damaged entry begins.
+        at: u64,
+    },
+}
+
+impl LogError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.segment"))
+}
+
+/// The segments in a folder, by number.
+fn list_segments(folder: &Path) -> Result<Vec<u64>, LogError> {
+    let mut numbers = Vec::new();
+    for file in std::fs::read_dir(folder).map_err(LogError::io("list segments in", folder))? {
+        let name = file.map_err(LogError::io("list segments in", folder))?.file_name();
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".segment")).and_then(|stem| stem.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}

@@ -1,0 +1,246 @@
+//! Appends requests and syncs them in groups, on a thread of its own.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::record::{Entry, Position, SEGMENT_HEADER, entry_header, segment_header};
+use super::{LogError, list_segments, segment_path};
+use crate::otlp::sink::{Accepted, SubmitError};
+use crate::store::loader::Work;
+
+/// A segment is closed once it is this long.
+const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// At most this many bytes share one sync.
+const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What reaches the log thread.
+pub(crate) enum Submission {
+    /// Append, sync, answer.
+    Request {
+        /// What to append.
+        request: Accepted,
+        /// Frees the request's share of the buffers once it is loaded.
+        permit: tokio::sync::OwnedSemaphorePermit,
+        /// Answered after the sync.
+        done: oneshot::Sender<Result<(), SubmitError>>,
+    },
+    /// Pass on to the loader, behind everything before it.
+    Work(Work),
+}
+
+/// Counters of the log, read by `/metrics`.
+#[derive(Debug, Default)]
+pub(crate) struct LogStats {
+    /// Syncs done.
+    pub(crate) syncs: AtomicU64,
+    /// Requests synced.
+    pub(crate) requests: AtomicU64,
+    /// Bytes appended.
+    pub(crate) bytes: AtomicU64,
+    /// Nanoseconds spent in writes and syncs.
+    pub(crate) busy_ns: AtomicU64,
+    /// Groups that could not be written.
+    pub(crate) failures: AtomicU64,
+}
+
+/// The segment files: which are there, which may go.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    folder: PathBuf,
+}
+
+impl Segments {
+    /// Opens the folder, making it where it is missing.
+    pub(crate) fn open(folder: &Path) -> Result<Self, LogError> {
+        fs::create_dir_all(folder).map_err(LogError::io("create log folder", folder))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Deletes the segments that lie wholly before `loaded`.
+    pub(crate) fn release(&self, loaded: Position) -> Result<(), LogError> {
+        for number in list_segments(&self.folder)? {
+            if number < loaded.segment {
+                let path = segment_path(&self.folder, number);
+                fs::remove_file(&path).map_err(LogError::io("delete segment", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that the segments take on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        list_segments(&self.folder)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|number| fs::metadata(segment_path(&self.folder, number)).ok())
+            .map(|meta| meta.len())
+            .sum()
+    }
+}
+
+struct OpenSegment {
+    file: File,
+    path: PathBuf,
+    number: u64,
+    synced: u64,
+}
+
+impl OpenSegment {
+    fn create(folder: &Path, number: u64) -> Result<Self, LogError> {
+        let path = segment_path(folder, number);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(LogError::io("create segment", &path))?;
+        file.write_all(&segment_header(number)).map_err(LogError::io("write segment", &path))?;
+        file.sync_all().map_err(LogError::io("sync segment", &path))?;
+        // The name itself must survive a power cut, not only the bytes.
+        File::open(folder).and_then(|dir| dir.sync_all()).map_err(LogError::io("sync log folder", folder))?;
+        Ok(Self { file, path, number, synced: SEGMENT_HEADER as u64 })
+    }
+
+    fn append(&mut self, group: &[Accepted], buffer: &mut Vec<u8>) -> Result<Vec<Position>, LogError> {
+        buffer.clear();
+        let mut ends = Vec::with_capacity(group.len());
+        for request in group {
+            buffer.extend_from_slice(&entry_header(request));
+            buffer.extend_from_slice(&request.body);
+            ends.push(Position { segment: self.number, offset: self.synced + buffer.len() as u64 });
+        }
+        self.file.write_all(buffer).map_err(LogError::io("write segment", &self.path))?;
+        self.file.sync_data().map_err(LogError::io("sync segment", &self.path))?;
+        self.synced += buffer.len() as u64;
+        Ok(ends)
+    }
+}
+
+/// The log's thread: owns the open segment.
+pub(crate) struct LogWriter {
+    folder: PathBuf,
+    next_segment: u64,
+    open: Option<OpenSegment>,
+    buffer: Vec<u8>,
+    stats: Arc<LogStats>,
+    loader: SyncSender<Work>,
+}
+
+struct Waiting {
+    permit: tokio::sync::OwnedSemaphorePermit,
+    done: oneshot::Sender<Result<(), SubmitError>>,
+}
+
+impl LogWriter {
+    /// A writer that begins with segment `next_segment` and hands entries to `loader`.
+    pub(crate) fn new(folder: PathBuf, next_segment: u64, stats: Arc<LogStats>, loader: SyncSender<Work>) -> Self {
+        Self { folder, next_segment, open: None, buffer: Vec::new(), stats, loader }
+    }
+
+    /// Runs until every sender is gone.
+    pub(crate) fn run(mut self, mut inbox: mpsc::Receiver<Submission>) {
+        while let Some(first) = inbox.blocking_recv() {
+            let mut group = Vec::new();
+            let mut waiting = Vec::new();
+            let mut bytes = 0;
+            let mut next = Some(first);
+            let mut work = None;
+            while let Some(submission) = next {
+                match submission {
+                    Submission::Request { request, permit, done } => {
+                        bytes += request.body.len();
+                        group.push(request);
+                        waiting.push(Waiting { permit, done });
+                    }
+                    Submission::Work(passed) => {
+                        work = Some(passed);
+                        break;
+                    }
+                }
+                if bytes >= GROUP_BYTES_MAX {
+                    break;
+                }
+                next = inbox.try_recv().ok();
+            }
+            if !group.is_empty() {
+                self.commit(group, waiting);
+            }
+            if let Some(work) = work {
+                // The loader is gone only when the store is closing.
+                drop(self.loader.send(work));
+            }
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Accepted>, waiting: Vec<Waiting>) {
+        let began = Instant::now();
+        let ends = self.append(&group);
+        self.stats.busy_ns.fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        match ends {
+            Ok(ends) => {
+                self.stats.syncs.fetch_add(1, Relaxed);
+                self.stats.requests.fetch_add(group.len() as u64, Relaxed);
+                self.stats.bytes.fetch_add(self.buffer.len() as u64, Relaxed);
+                self.hand_over(group, ends, waiting);
+            }
+            Err(error) => {
+                self.stats.failures.fetch_add(1, Relaxed);
+                let said = describe(&error);
+                tracing::error!(error = %said, requests = group.len(), "the log could not be written; clients are told to try again");
+                for waiter in waiting {
+                    drop(waiter.done.send(Err(SubmitError::Unwritable(said.clone()))));
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, group: &[Accepted]) -> Result<Vec<Position>, LogError> {
+        if self.open.as_ref().is_none_or(|segment| segment.synced >= SEGMENT_BYTES_MAX) {
+            self.open = None;
+            // Counted before it is tried: a number whose file could only half be made is never used again.
+            let number = self.next_segment;
+            self.next_segment += 1;
+            self.open = Some(OpenSegment::create(&self.folder, number)?);
+        }
+        let Some(segment) = self.open.as_mut() else {
+            return Ok(Vec::new());
+        };
+        let appended = segment.append(group, &mut self.buffer);
+        if appended.is_err() {
+            // After a failed write or sync nothing is known of the tail: cut it off and never write here again.
+            let (length, path) = (segment.synced, segment.path.clone());
+            if let Err(source) = segment.file.set_len(length) {
+                tracing::warn!(segment = %path.display(), %source, "the unacknowledged end of the segment could not be cut off");
+            }
+            self.open = None;
+        }
+        appended
+    }
+
+    // Entries reach the loader before clients hear of it: a read that follows an acknowledgement finds them.
+    fn hand_over(&self, group: Vec<Accepted>, ends: Vec<Position>, waiting: Vec<Waiting>) {
+        let mut answers = Vec::with_capacity(waiting.len());
+        for ((request, end), waiter) in group.into_iter().zip(ends).zip(waiting) {
+            drop(self.loader.send(Work::Load { entry: Entry { request, end }, permit: Some(waiter.permit) }));
+            answers.push(waiter.done);
+        }
+        for answer in answers {
+            drop(answer.send(Ok(())));
+        }
+    }
+}
+
+fn describe(error: &LogError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

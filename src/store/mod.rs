@@ -1,0 +1,317 @@
+//! The store: one DuckDB file and the segment log beside it. The only room that knows DuckDB.
+//!
+//! Two threads own what is mutable: the log thread appends and syncs, the loader thread writes
+//! DuckDB. Readers have connections of their own.
+
+mod columns;
+mod derive;
+mod error;
+mod loader;
+mod log;
+mod migrate;
+mod read;
+mod rows;
+mod sql;
+
+pub use error::StoreError;
+pub use read::Reader;
+pub use rows::Row;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use duckdb::{Config, Connection};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::model::clock::Clock;
+use crate::otlp::conventions::Rules;
+use crate::otlp::sink::{Accepted, Sink, SubmitError};
+use loader::{Loader, LoaderStats, Work};
+use log::{LogStats, LogWriter, Segments, Submission};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The DuckDB file; made where it is missing.
+    pub path: PathBuf,
+    /// Requests may take this many bytes of memory between acknowledgement and DuckDB.
+    pub buffer_bytes_max: usize,
+    /// DuckDB's own memory limit, bytes.
+    pub duckdb_memory_bytes_max: usize,
+    /// What waits at most this long is loaded.
+    pub load_interval: Duration,
+    /// Runs without a root are settled after this long without news.
+    pub run_idle_timeout: Duration,
+    /// Where the present comes from.
+    pub clock: Clock,
+}
+
+impl StoreOptions {
+    /// The defaults for a file.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            buffer_bytes_max: 256 * 1024 * 1024,
+            duckdb_memory_bytes_max: 2 * 1024 * 1024 * 1024,
+            load_interval: Duration::from_millis(500),
+            run_idle_timeout: Duration::from_secs(60),
+            clock: Clock::Wall,
+        }
+    }
+}
+
+/// An open store. Cheap to clone; closes when [`Store::close`] is called.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    clock: Clock,
+    submissions: Mutex<Option<mpsc::Sender<Submission>>>,
+    budget: Arc<Semaphore>,
+    connection: Mutex<Connection>,
+    log_stats: Arc<LogStats>,
+    loader_stats: Arc<LoaderStats>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// One permit of the buffer budget stands for this many bytes.
+const BUDGET_UNIT: usize = 1024;
+/// Requests that may wait for the log thread.
+const SUBMISSIONS_MAX: usize = 65_536;
+
+impl Store {
+    /// Opens the file, brings its schema up to date and loads what the log still holds.
+    pub fn open(options: &StoreOptions, rules: Arc<Rules>) -> Result<Self, StoreError> {
+        let connection = connect(options)?;
+        migrate::migrate(&connection, &options.path.display().to_string(), options.clock)?;
+        read::define_views(&connection)?;
+        let segments = Segments::open(&log_folder(&options.path))?;
+        let folder = segments.folder().to_owned();
+        let loader_stats = Arc::new(LoaderStats::default());
+        let log_stats = Arc::new(LogStats::default());
+        let readers = connection.try_clone().map_err(StoreError::sql("open a reader"))?;
+        let mut loader = Loader::new(connection, segments, rules, options, Arc::clone(&loader_stats))?;
+        let next_segment = loader.recover()?;
+        let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
+        let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
+        let writer = LogWriter::new(folder, next_segment, Arc::clone(&log_stats), work_in);
+        let threads = vec![
+            spawn("perfline-log", move || writer.run(inbox))?,
+            spawn("perfline-load", move || loader.run(work_out))?,
+        ];
+        let inner = Inner {
+            path: options.path.clone(),
+            clock: options.clock,
+            submissions: Mutex::new(Some(submissions)),
+            budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
+            connection: Mutex::new(readers),
+            log_stats,
+            loader_stats,
+            threads: Mutex::new(threads),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Where the present comes from.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// Blocks until everything acknowledged so far is in DuckDB and its runs are derived.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.work(Work::Flush { done })?;
+        answer.blocking_recv().map_err(|_e| StoreError::Closed)?
+    }
+
+    /// As [`Store::flush`], and closes every run that has no root: no more is coming.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.write(|connection, clock| derive::settle(connection, clock.now(), Duration::ZERO))?
+    }
+
+    /// Runs `job` on the writing connection, after everything acknowledged so far was loaded.
+    pub fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection, Clock) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, answer) = oneshot::channel();
+        let clock = self.inner.clock;
+        let job = Box::new(move |connection: &Connection| {
+            // The asker may have gone; the work is done all the same.
+            drop(done.send(job(connection, clock)));
+        });
+        self.work(Work::Job(job))?;
+        answer.blocking_recv().map_err(|_e| StoreError::Closed)
+    }
+
+    /// A connection that reads. Call [`Store::flush`] first to see everything acknowledged.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        let connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.try_clone().map(Reader::new).map_err(StoreError::sql("open a reader"))
+    }
+
+    /// Loads what is left, checkpoints and ends the threads. Later calls answer `Closed`.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.flush();
+        self.inner.submissions.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads: Vec<_> = self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        for thread in threads {
+            // A panic there was reported when it happened.
+            drop(thread.join());
+        }
+        match flushed {
+            Err(StoreError::Closed) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Numbers about itself, for `/metrics` and the benchmarks.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        use std::sync::atomic::Ordering::Relaxed;
+        let (log, load) = (&self.inner.log_stats, &self.inner.loader_stats);
+        StoreStats {
+            log_syncs: log.syncs.load(Relaxed),
+            log_requests: log.requests.load(Relaxed),
+            log_bytes: log.bytes.load(Relaxed),
+            log_busy_ns: log.busy_ns.load(Relaxed),
+            log_failures: log.failures.load(Relaxed),
+            loads: load.loads.load(Relaxed),
+            load_failures: load.failures.load(Relaxed),
+            load_busy_ns: load.busy_ns.load(Relaxed),
+            rows_stored: load.rows_stored.load(Relaxed),
+            rows_duplicate: load.rows_duplicate.load(Relaxed),
+            rows_undecodable: load.rows_undecodable.load(Relaxed),
+            buffer_bytes_free: self.inner.budget.available_permits() * BUDGET_UNIT,
+            writable: load.writable(),
+        }
+    }
+
+    fn work(&self, work: Work) -> Result<(), StoreError> {
+        let sender = self.sender().ok_or(StoreError::Closed)?;
+        let mut submission = Submission::Work(work);
+        // Called from plain threads and from async ones: a full queue is waited out, not awaited.
+        loop {
+            match sender.try_send(submission) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(StoreError::Closed),
+                Err(mpsc::error::TrySendError::Full(back)) => {
+                    submission = back;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        }
+    }
+
+    fn sender(&self) -> Option<mpsc::Sender<Submission>> {
+        self.inner.submissions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Numbers about a store, all since it was opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StoreStats {
+    /// Group commits of the log.
+    pub log_syncs: u64,
+    /// Requests acknowledged.
+    pub log_requests: u64,
+    /// Bytes appended to the log.
+    pub log_bytes: u64,
+    /// Nanoseconds spent writing and syncing the log.
+    pub log_busy_ns: u64,
+    /// Groups that could not be written.
+    pub log_failures: u64,
+    /// Transactions that loaded rows.
+    pub loads: u64,
+    /// Loads that failed and were tried again.
+    pub load_failures: u64,
+    /// Nanoseconds spent loading.
+    pub load_busy_ns: u64,
+    /// Rows stored.
+    pub rows_stored: u64,
+    /// Rows that were there already.
+    pub rows_duplicate: u64,
+    /// Requests in the log that could not be decoded.
+    pub rows_undecodable: u64,
+    /// Buffer bytes that are free.
+    pub buffer_bytes_free: usize,
+    /// The last load went through.
+    pub writable: bool,
+}
+
+impl Sink for Store {
+    async fn submit(&self, request: Accepted) -> Result<(), SubmitError> {
+        self.send(request)?.await.unwrap_or(Err(SubmitError::Closed))
+    }
+}
+
+impl Store {
+    /// As [`Sink::submit`], for threads outside a runtime.
+    pub fn submit_blocking(&self, request: Accepted) -> Result<(), SubmitError> {
+        self.send(request)?.blocking_recv().unwrap_or(Err(SubmitError::Closed))
+    }
+
+    fn send(&self, request: Accepted) -> Result<oneshot::Receiver<Result<(), SubmitError>>, SubmitError> {
+        let busy = SubmitError::Busy { retry_after: Duration::from_secs(1) };
+        let sender = self.sender().ok_or(SubmitError::Closed)?;
+        let units = u32::try_from(request.body.len() / BUDGET_UNIT + 1).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.inner.budget).try_acquire_many_owned(units).map_err(|_e| busy.clone())?;
+        let (done, answer) = oneshot::channel();
+        sender.try_send(Submission::Request { request, permit, done }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => busy,
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
+        })?;
+        Ok(answer)
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|source| {
+        StoreError::Log(log::LogError::Io { action: "start thread for", path: PathBuf::from(name), source })
+    })
+}
+
+/// Where the log of a store lies: beside it.
+#[must_use]
+pub fn log_folder(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".log");
+    PathBuf::from(name)
+}
+
+fn connect(options: &StoreOptions) -> Result<Connection, StoreError> {
+    let path = options.path.clone();
+    let config = configure(options).map_err(StoreError::sql("configure DuckDB"))?;
+    Connection::open_with_flags(&path, config).map_err(|source| {
+        if source.to_string().contains("Could not set lock") {
+            StoreError::Locked { path }
+        } else {
+            StoreError::Open { path, source }
+        }
+    })
+}
+
+fn configure(options: &StoreOptions) -> duckdb::Result<Config> {
+    Config::default()
+        .enable_autoload_extension(false)?
+        .with("autoinstall_known_extensions", "false")?
+        .with("preserve_insertion_order", "true")?
+        // Checkpoints run on our own schedule: the default one stalls commits for half a second.
+        .with("checkpoint_threshold", "1GB")?
+        .max_memory(&format!("{}MB", options.duckdb_memory_bytes_max / 1_000_000))
+}

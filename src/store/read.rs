@@ -1,0 +1,124 @@
+//! Reading: named statements and the user's own, on a connection of the reader's.
+
+use std::collections::HashMap;
+
+use duckdb::arrow::record_batch::RecordBatch;
+use duckdb::{Connection, ToSql};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::StoreError;
+use super::rows::{Row, batch_to_rows};
+use super::sql;
+use crate::model::{Run, Step};
+
+/// Values for the `$name`s of a statement.
+pub type Parameters<'a> = HashMap<&'a str, &'a dyn ToSql>;
+
+/// A connection that reads what is committed.
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Rows of a registered statement, each read into `T` by column name.
+    pub(crate) fn rows<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.run(statement, parameters).map_err(StoreError::sql(what))?;
+        rows.into_iter()
+            .map(|row| serde_json::from_value(Value::Object(row)).map_err(StoreError::shape(what)))
+            .collect()
+    }
+
+    /// Runs, newest last; `limit` 0 is all.
+    pub fn runs(&self, pipeline: Option<&str>, run: Option<&str>, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let limit = i64::from(limit);
+        let parameters =
+            Parameters::from([("pipeline", &pipeline as &dyn ToSql), ("run", &run), ("limit_count", &limit)]);
+        self.rows("list runs", sql::RUNS, &parameters)
+    }
+
+    /// Every attempt of every step of the runs with this run_key or run_id.
+    pub fn steps(&self, run: &str) -> Result<Vec<Step>, StoreError> {
+        self.rows("list steps", sql::STEPS, &Parameters::from([("run", &run as &dyn ToSql)]))
+    }
+
+    /// The values of every series, run by run, grouped by series.
+    pub(crate) fn series<T: DeserializeOwned>(&self, pipeline: Option<&str>) -> Result<Vec<T>, StoreError> {
+        self.rows("read series", sql::SERIES, &Parameters::from([("pipeline", &pipeline as &dyn ToSql)]))
+    }
+
+    /// Totals of closed runs, by pipeline and outcome.
+    pub(crate) fn run_totals<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        self.rows("count runs", sql::METRICS_RUNS, &Parameters::new())
+    }
+
+    /// Durations of runs and steps, in buckets.
+    pub(crate) fn duration_buckets<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        self.rows("distribute durations", sql::METRICS_DURATIONS, &Parameters::new())
+    }
+
+    /// Rows of a statement that the user wrote. Read-only: one query over the views, nothing that writes.
+    pub fn query(&self, text: &str) -> Result<Vec<Row>, StoreError> {
+        let text = text.trim().trim_end_matches(';').trim_end();
+        let said = |error: duckdb::Error| StoreError::Query(explain(&error));
+        self.connection.execute_batch("begin transaction read only").map_err(said)?;
+        let found = self.run(&read_only(text)?, &HashMap::new()).map_err(said);
+        drop(self.connection.execute_batch("rollback"));
+        found
+    }
+
+    fn run(&self, statement: &str, parameters: &Parameters<'_>) -> duckdb::Result<Vec<Row>> {
+        let mut statement = self.connection.prepare(statement)?;
+        let batches: Vec<RecordBatch> = if parameters.is_empty() {
+            statement.query_arrow([])?.collect()
+        } else {
+            statement.query_arrow(parameters)?.collect()
+        };
+        Ok(batches.iter().flat_map(batch_to_rows).collect())
+    }
+}
+
+/// Wraps a query so that only a query can run: in a subquery nothing else parses.
+fn read_only(text: &str) -> Result<String, StoreError> {
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    match first.as_str() {
+        "" => Err(StoreError::Query("the query is empty".to_owned())),
+        "select" | "with" | "from" | "values" | "(" => Ok(format!("select * from (\n{text}\n) as query")),
+        "describe" | "show" | "summarize" | "explain" if !text.contains(';') => Ok(text.to_owned()),
+        word if word.starts_with('(') || word.starts_with("--") || word.starts_with("/*") => {
+            Ok(format!("select * from (\n{text}\n) as query"))
+        }
+        word => {
+            Err(StoreError::Query(format!("`{word}` is not a query: this command only reads (select, with, from)")))
+        }
+    }
+}
+
+// DuckDB's messages repeat the statement with a pointer under it: keep the sentence and the candidates.
+fn explain(error: &duckdb::Error) -> String {
+    let text = error.to_string();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .take_while(|line| !line.starts_with("LINE "))
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join("\n")
+}
+
+/// Makes the views that users query; they hold no data, so every open replaces them.
+pub(super) fn define_views(connection: &Connection) -> Result<(), StoreError> {
+    for text in sql::VIEWS {
+        connection.execute_batch(text).map_err(StoreError::sql("define the views"))?;
+    }
+    Ok(())
+}

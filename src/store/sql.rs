@@ -1,0 +1,114 @@
+//! Every statement perfline runs, by name. The text lives in `sql/`, one question a file.
+
+macro_rules! statements {
+    ($($name:ident = $file:literal;)*) => {
+        $(
+            #[doc = concat!("`sql/", $file, "`")]
+            pub(crate) const $name: &str = include_str!(concat!("sql/", $file));
+        )*
+
+        /// Every registered file, for the test that compares the registry with the folder.
+        #[cfg(test)]
+        const FILES: &[&str] = &[$($file),*];
+    };
+}
+
+/// A migration: applied once, in order, checked by its checksum ever after.
+pub(crate) struct Migration {
+    /// 1, 2, 3 ...
+    pub(crate) version: i32,
+    /// The file's name without number and ending.
+    pub(crate) name: &'static str,
+    /// The statements.
+    pub(crate) text: &'static str,
+}
+
+statements! {
+    SCHEMA_TELEMETRY = "schema/0001_telemetry.sql";
+    SCHEMA_RUNS = "schema/0002_runs.sql";
+    DERIVE_PENDING = "derive/00_pending.sql";
+    DERIVE_TOUCHED = "derive/01_touched.sql";
+    DERIVE_NODES = "derive/02_nodes.sql";
+    DERIVE_TREES = "derive/03_trees.sql";
+    DERIVE_UNITS = "derive/04_units.sql";
+    DERIVE_HEADS = "derive/05_heads.sql";
+    DERIVE_STEPS = "derive/06_steps.sql";
+    DERIVE_CALLS = "derive/07_calls.sql";
+    DERIVE_RUNS = "derive/08_runs.sql";
+    DERIVE_WRITE = "derive/09_write.sql";
+    DERIVE_DONE = "derive/10_done.sql";
+    SETTLE = "derive/settle.sql";
+    VIEW_SPAN_MEMBERSHIP = "view/01_span_membership.sql";
+    VIEW_SPANS = "view/02_spans.sql";
+    VIEW_SPAN_EVENTS = "view/03_span_events.sql";
+    VIEW_SPAN_LINKS = "view/04_span_links.sql";
+    VIEW_RUNS = "view/05_runs.sql";
+    VIEW_STEPS = "view/06_steps.sql";
+    VIEW_POINT_RUNS = "view/07_point_runs.sql";
+    VIEW_METRIC_POINTS = "view/08_metric_points.sql";
+    VIEW_LOGS = "view/09_logs.sql";
+    VIEW_RESOURCE_SAMPLES = "view/10_resource_samples.sql";
+    RUNS = "query/runs.sql";
+    STEPS = "query/steps.sql";
+    SERIES = "query/series.sql";
+    METRICS_RUNS = "query/metrics_runs.sql";
+    METRICS_DURATIONS = "query/metrics_durations.sql";
+}
+
+/// The views that users query, in the order in which they build on one another.
+pub(crate) const VIEWS: &[&str] = &[
+    VIEW_SPAN_MEMBERSHIP,
+    VIEW_SPANS,
+    VIEW_SPAN_EVENTS,
+    VIEW_SPAN_LINKS,
+    VIEW_RUNS,
+    VIEW_STEPS,
+    VIEW_POINT_RUNS,
+    VIEW_METRIC_POINTS,
+    VIEW_LOGS,
+    VIEW_RESOURCE_SAMPLES,
+];
+
+/// Derives runs from the telemetry of touched traces, statement by statement.
+pub(crate) const DERIVE: &[&str] = &[
+    DERIVE_PENDING,
+    DERIVE_TOUCHED,
+    DERIVE_NODES,
+    DERIVE_TREES,
+    DERIVE_UNITS,
+    DERIVE_HEADS,
+    DERIVE_STEPS,
+    DERIVE_CALLS,
+    DERIVE_RUNS,
+    DERIVE_WRITE,
+    DERIVE_DONE,
+];
+
+/// Every migration, oldest first.
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "telemetry", text: SCHEMA_TELEMETRY },
+    Migration { version: 2, name: "runs", text: SCHEMA_RUNS },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_sql_file_is_registered_and_every_registered_file_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
+        let mut found = BTreeSet::new();
+        for folder in std::fs::read_dir(&root).unwrap() {
+            let folder = folder.unwrap().path();
+            for file in std::fs::read_dir(&folder).unwrap() {
+                let file = file.unwrap().path();
+                found.insert(file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+        let registered: BTreeSet<String> = FILES.iter().map(|file| (*file).to_owned()).collect();
+        assert_eq!(found, registered);
+    }
+}

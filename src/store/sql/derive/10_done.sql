@@ -1,0 +1,3 @@
+-- Question: what has been looked at now?
+-- Needs: temp table touched_traces
+delete from pending_traces;

@@ -1,0 +1,42 @@
+-- Question: which runs are there, oldest first, the newest $limit_count of them?
+-- Needs: $pipeline, $run (null: all), $limit_count (0: all)
+with
+input as (
+    select cast($pipeline as varchar) as pipeline, cast($run as varchar) as run, cast($limit_count as bigint) as limit_count
+),
+fitting as (
+    select r.*, row_number() over (order by r.started_ns desc, r.run_key desc) as newest
+    from run_rows as r, input
+    where (input.pipeline is null or r.pipeline = input.pipeline)
+        and (input.run is null or r.run_id = input.run or r.run_key = input.run)
+)
+select
+    f.pipeline,
+    f.run_id,
+    make_timestamp_ns(f.started_ns) as started_at,
+    f.duration_s,
+    f.outcome,
+    f.branch,
+    f.revision,
+    f.environment,
+    f.host_class,
+    f.cost_usd,
+    f.input_tokens,
+    f.output_tokens,
+    f.api_calls,
+    f.peak_memory_bytes,
+    f.cpu_s,
+    f.quality_score,
+    f.items,
+    f.run_key,
+    format('{:016x}{:016x}', f.trace_hi, f.trace_lo) as trace_id,
+    f.service,
+    f.state,
+    f.steps,
+    f.retries,
+    f.error,
+    f.model,
+    f.cost_source
+from fitting as f, input
+where input.limit_count = 0 or f.newest <= input.limit_count
+order by f.started_ns, f.run_key

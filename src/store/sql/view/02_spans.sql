@@ -1,0 +1,36 @@
+-- Question: which spans are there, from where, and in which run?
+create or replace view spans as
+select
+    format('{:016x}{:016x}', s.trace_hi, s.trace_lo) as trace_id,
+    format('{:016x}', s.span_id) as span_id,
+    case when s.parent_span_id > 0 then format('{:016x}', s.parent_span_id) end as parent_span_id,
+    s.name,
+    ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'][least(s.kind, 5) + 1] as kind,
+    r.service,
+    c.name as scope,
+    make_timestamp_ns(s.start_ns) as start_time,
+    make_timestamp_ns(s.start_ns + s.duration_ns) as end_time,
+    s.duration_ns / 1e6 as duration_ms,
+    ['unset', 'ok', 'error'][least(s.status, 2) + 1] as status,
+    s.status_message,
+    cast(coalesce(s.attributes, '{}') as json) as attributes,
+    cast(coalesce(r.attributes, '{}') as json) as resource_attributes,
+    k.pipeline,
+    k.run_id,
+    t.step,
+    m.run_key,
+    s.trace_state,
+    coalesce(s.flags, 0) as flags,
+    coalesce(s.dropped_attributes, 0) as dropped_attributes,
+    coalesce(s.dropped_events, 0) as dropped_events,
+    coalesce(s.dropped_links, 0) as dropped_links,
+    r.schema_url as resource_schema_url,
+    c.schema_url
+from span_rows as s
+left join resources as r on r.resource_id = s.resource_id
+left join scopes as c on c.scope_id = s.scope_id
+left join span_membership as m
+    on m.trace_hi = s.trace_hi and m.trace_lo = s.trace_lo and m.span_id = s.span_id and m.start_ns = s.start_ns
+left join run_rows as k on k.run_key = m.run_key
+left join step_rows as t
+    on t.run_key = m.run_key and t.span_id = s.span_id and t.started_ns = s.start_ns;

@@ -1,0 +1,12 @@
+-- Question: what happened within each span?
+create or replace view span_events as
+select
+    format('{:016x}{:016x}', s.trace_hi, s.trace_lo) as trace_id,
+    format('{:016x}', s.span_id) as span_id,
+    e.value ->> 'n' as name,
+    make_timestamp_ns(s.start_ns + cast(e.value ->> 't' as bigint)) as "time",
+    coalesce(e.value -> 'a', cast('{}' as json)) as attributes,
+    coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes
+from span_rows as s,
+    lateral (select unnest(json_extract(s.events, '$[*]')) as value) as e
+where s.events is not null;

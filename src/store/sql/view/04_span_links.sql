@@ -1,0 +1,14 @@
+-- Question: which other spans does each span point to?
+create or replace view span_links as
+select
+    format('{:016x}{:016x}', s.trace_hi, s.trace_lo) as trace_id,
+    format('{:016x}', s.span_id) as span_id,
+    e.value ->> 'trace_id' as linked_trace_id,
+    e.value ->> 'span_id' as linked_span_id,
+    e.value ->> 'trace_state' as trace_state,
+    coalesce(e.value -> 'a', cast('{}' as json)) as attributes,
+    coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes,
+    coalesce(cast(e.value ->> 'flags' as bigint), 0) as flags
+from span_rows as s,
+    lateral (select unnest(json_extract(s.links, '$[*]')) as value) as e
+where s.links is not null;

@@ -1,0 +1,5 @@
+//! One integration binary, so that DuckDB links once.
+
+mod imports;
+mod support;
+mod truth;
