@@ -12,3 +12,4 @@ pub mod detect;
 pub mod monitor;
 pub mod otlp;
 pub mod report;
+pub mod track;
