@@ -1,0 +1,248 @@
+//! How values spread in each of a few groups: every run as a dot, and a box of quantiles below.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::metric::Better;
+use crate::model::unit::format_change_percent;
+
+use super::axes;
+use super::element::{Form, Mark};
+use super::error::{ChartError, at_most, finite};
+use super::frame::{Canvas, Frame, MARGIN, Place, Plan, Plot, Type, count};
+use super::ink::Ink;
+use super::quantity::{Unit, domain};
+use super::text::{Face, brief, clean};
+use super::thin::quantile;
+
+/// Most values of one group.
+pub const VALUES_MAX: usize = 200_000;
+/// Most groups.
+pub const GROUPS_MAX: usize = 12;
+/// Dots drawn of one group.
+const DOTS_MAX: usize = 500;
+const ROW: f64 = 74.0;
+const FOOT: f64 = 24.0;
+
+/// Spec of a distribution: strips of runs over boxes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Id, message, width.
+    #[serde(flatten)]
+    pub frame: Frame,
+    /// Whose values.
+    pub subject: String,
+    /// What is measured: `duration`.
+    pub quantity: String,
+    /// Unit of every value.
+    #[serde(default)]
+    pub unit: Unit,
+    /// Which way is better.
+    #[serde(default = "lower")]
+    pub better: Better,
+    /// Top to bottom; the first is what the last is compared with.
+    pub groups: Vec<Group>,
+}
+
+fn lower() -> Better {
+    Better::Lower
+}
+
+/// Values under one name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Name: `before run 483`.
+    pub label: String,
+    /// Values, in any order.
+    pub values: Vec<f64>,
+}
+
+impl Group {
+    fn sorted(&self) -> Vec<f64> {
+        let mut values = self.values.clone();
+        values.sort_by(f64::total_cmp);
+        values
+    }
+}
+
+impl Distribution {
+    /// Checks the spec and says what the chart says.
+    pub(super) fn plan(&self) -> Result<Plan, ChartError> {
+        at_most("distribution groups", self.groups.len(), GROUPS_MAX)?;
+        if self.groups.iter().all(|group| group.values.is_empty()) {
+            return Err(ChartError::Empty("distribution groups"));
+        }
+        for group in &self.groups {
+            at_most("distribution values", group.values.len(), VALUES_MAX)?;
+            group.values.iter().try_for_each(|value| finite("distribution value", *value))?;
+        }
+        let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
+        let note = "every dot a run; box: middle half with its median; whiskers: 5th to 95th percentile";
+        let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note.to_owned(), clean);
+        let described = || self.groups.iter().map(|group| self.words(group)).collect::<Vec<_>>().join(". ");
+        let description = self.frame.description.as_deref().map_or_else(described, clean);
+        let height = 4.0 + ROW * count(self.groups.len()) + FOOT;
+        Ok(Plan { title, subtitle, description, height, header: true })
+    }
+
+    fn message(&self) -> String {
+        let what = format!("{} {}", brief(&self.subject), clean(&self.quantity));
+        let medians: Vec<f64> = self.groups.iter().map(|group| quantile(&group.sorted(), 0.5)).collect();
+        match medians.as_slice() {
+            [first, .., last] if first.is_finite() && last.is_finite() => {
+                let change = match self.unit {
+                    Unit::Share => self.unit.signed(last - first),
+                    _ => format_change_percent((last - first) / first * 100.0).replace('-', "−"),
+                };
+                format!("{what}: median {} → {} ({change})", self.unit.text(*first), self.unit.text(*last))
+            }
+            _ => match medians.iter().find(|median| median.is_finite()) {
+                Some(median) => format!("{what}: median {}", self.unit.text(*median)),
+                None => what,
+            },
+        }
+    }
+
+    fn words(&self, group: &Group) -> String {
+        let sorted = group.sorted();
+        if sorted.is_empty() {
+            return format!("{}: no runs", brief(&group.label));
+        }
+        let at = |share: f64| self.unit.text(quantile(&sorted, share));
+        let (n, low, middle, high) = (sorted.len(), at(0.05), at(0.5), at(0.95));
+        format!("{}: {n} runs, median {middle}, 5th to 95th percentile {low} to {high}", brief(&group.label))
+    }
+
+    /// Lowest and highest value of the axis: whiskers and what lies within six boxes of them.
+    fn range(&self) -> (f64, f64) {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for sorted in self.groups.iter().map(Group::sorted).filter(|sorted| !sorted.is_empty()) {
+            let (p25, p75) = (quantile(&sorted, 0.25), quantile(&sorted, 0.75));
+            let reach = (6.0 * (p75 - p25)).max(0.3 * p75.abs());
+            let near = sorted.iter().filter(|value| **value >= p25 - reach && **value <= p75 + reach);
+            (low, high) = near.fold((low, high), |(low, high), value| (low.min(*value), high.max(*value)));
+            (low, high) = (low.min(quantile(&sorted, 0.05)), high.max(quantile(&sorted, 0.95)));
+        }
+        if low > high { domain(0.0, 1.0) } else { domain(low, high) }
+    }
+
+    /// Draws the chart.
+    pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
+        let (low, high) = self.range();
+        let top = canvas.top + 4.0;
+        let place = Place { left: MARGIN + 6.0, top, right: canvas.width - 14.0, bottom: canvas.height - FOOT };
+        let plot = canvas.plot(place, low..high, 0.0..1.0);
+        axes::draw_values_below(canvas, &plot, &self.unit.ticks(low, high, if canvas.width < 500.0 { 3 } else { 6 }))?;
+        let last = self.groups.len().saturating_sub(1);
+        let first = self.groups.first().map_or(f64::NAN, |group| quantile(&group.sorted(), 0.5));
+        for (number, group) in self.groups.iter().enumerate() {
+            let sorted = group.sorted();
+            let y = top + ROW * count(number);
+            let moved = quantile(&sorted, 0.5) - first;
+            let ink = if number == 0 || number < last || !moved.is_finite() || moved == 0.0 {
+                Ink::Ink
+            } else if (moved > 0.0) == (self.better == Better::Lower) {
+                Ink::Worse
+            } else {
+                Ink::Better
+            };
+            self.draw_label(canvas, group, &sorted, (y, ink))?;
+            if !sorted.is_empty() {
+                draw_strip(&plot, canvas, &sorted, (y + 20.0, low, high))?;
+                self.draw_box(canvas, &plot, &sorted, (y + 50.0, ink))?;
+                self.draw_beyond(canvas, &sorted, (y + 43.0, low, high))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_label(
+        &self,
+        canvas: &Canvas<'_>,
+        group: &Group,
+        sorted: &[f64],
+        (y, ink): (f64, Ink),
+    ) -> Result<(), ChartError> {
+        let middle = quantile(sorted, 0.5);
+        let said = match (sorted.len(), canvas.width < 420.0) {
+            (0, _) => "no runs".to_owned(),
+            (_, true) => self.unit.text(middle),
+            (n, false) => {
+                let p95 = self.unit.text(quantile(sorted, 0.95));
+                format!("median {} · p95 {p95} · {n} runs", self.unit.text(middle))
+            }
+        };
+        canvas.text((canvas.width - MARGIN, y + 4.0), &said, Type::new(Face::STRONG, ink).right())?;
+        let room = canvas.width - 2.0 * MARGIN - Face::STRONG.width(&said) - 10.0;
+        let name = Face::STRONG.fit_middle(&clean(&group.label), room.max(20.0));
+        canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Ink))
+    }
+
+    fn draw_box(
+        &self,
+        canvas: &Canvas<'_>,
+        plot: &Plot<'_>,
+        sorted: &[f64],
+        (y, ink): (f64, Ink),
+    ) -> Result<(), ChartError> {
+        let x = |share: f64| plot.pixel((quantile(sorted, share), 0.0)).0;
+        let mid = y + 6.0;
+        canvas.line((x(0.05), mid), (x(0.25), mid), Ink::Muted, 1.2)?;
+        canvas.line((x(0.75), mid), (x(0.95), mid), Ink::Muted, 1.2)?;
+        for end in [x(0.05), x(0.95)] {
+            canvas.line((end, mid - 3.0), (end, mid + 3.0), Ink::Muted, 1.2)?;
+        }
+        let at = |share: f64| self.unit.text(quantile(sorted, share));
+        let tip =
+            format!("p5 {} · p25 {} · median {} · p75 {} · p95 {}", at(0.05), at(0.25), at(0.5), at(0.75), at(0.95));
+        let body = Mark::new(Form::Bar, Ink::Band, [(x(0.25), y), (x(0.75).max(x(0.25) + 1.0), y + 12.0)]);
+        canvas.mark(body.outline(Ink::Muted, 1.0).tip(tip))?;
+        canvas.line((x(0.5), y - 3.0), (x(0.5), y + 15.0), ink, 2.4)
+    }
+
+    /// Says how many runs lie beyond the axis, and how far.
+    fn draw_beyond(
+        &self,
+        canvas: &Canvas<'_>,
+        sorted: &[f64],
+        (y, low, high): (f64, f64, f64),
+    ) -> Result<(), ChartError> {
+        let above = sorted.iter().filter(|value| **value > high).count();
+        if let (Some(most), true) = (sorted.last(), above > 0) {
+            let text = format!("{above} beyond, up to {} →", self.unit.text(*most));
+            canvas.text((canvas.width - MARGIN, y), &text, Type::new(Face::LABEL, Ink::Outlier).right())?;
+        }
+        let below = sorted.iter().filter(|value| **value < low).count();
+        if let (Some(least), true) = (sorted.first(), below > 0) {
+            let text = format!("← {below} below, down to {}", self.unit.text(*least));
+            canvas.text((MARGIN, y), &text, Type::new(Face::LABEL, Ink::Outlier))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs as dots that are spread over a few pixels so that they do not hide each other.
+fn draw_strip(
+    plot: &Plot<'_>,
+    canvas: &Canvas<'_>,
+    sorted: &[f64],
+    (y, low, high): (f64, f64, f64),
+) -> Result<(), ChartError> {
+    let step = sorted.len().div_ceil(DOTS_MAX).max(1);
+    let last = sorted.len() - 1;
+    let kept = sorted.iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+    let inside = kept.filter(|(_, value)| **value >= low && **value <= high);
+    let dots = inside.map(|(at, value)| (plot.pixel((*value, 0.0)).0, y + 22.0 * spread(at / step)));
+    canvas.mark(Mark::new(Form::Dots(if sorted.len() > 150 { 3.2 } else { 4.2 }), Ink::Series, dots).opacity(0.55))
+}
+
+/// Van der Corput's sequence in base 2: even, never twice the same, and no dice.
+fn spread(number: usize) -> f64 {
+    let (mut rest, mut part, mut place) = (number, 0.5, 0.0);
+    while rest > 0 && part > 1e-6 {
+        if rest % 2 == 1 {
+            place += part;
+        }
+        (rest, part) = (rest / 2, part / 2.0);
+    }
+    place
+}
