@@ -66,6 +66,19 @@ impl PartKind {
         }
     }
 
+    /// The word used in JSON and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reliability => "reliability",
+            Self::Regressions => "regressions",
+            Self::Trend => "trend",
+            Self::Stability => "stability",
+            Self::Quality => "quality",
+            Self::Freshness => "freshness",
+        }
+    }
+
     /// The whole never stands more than this above the part; none where the part only averages.
     fn cap_above(self) -> Option<f64> {
         match self {
@@ -187,7 +200,7 @@ fn whole(parts: &[HealthPart]) -> Option<(f64, String)> {
             _ => continue,
         };
         if cap < best.0 {
-            best = (cap, format!("held down by {}: {}", part_word(part.part), part.reason));
+            best = (cap, format!("held down by {}: {}", part.part.as_str(), part.reason));
         }
     }
     // The tiny addend undoes what summing weights loses, so that all-100 parts give 100.
@@ -199,19 +212,8 @@ fn mean_reason(parts: &[HealthPart]) -> String {
     let cost = |part: &HealthPart| part.score.map_or(0.0, |score| (100.0 - score) * part.weight);
     let worst = parts.iter().max_by(|a, b| cost(a).total_cmp(&cost(b)));
     match worst {
-        Some(part) if cost(part) > 0.5 => format!("costs most: {}, {}", part_word(part.part), part.reason),
+        Some(part) if cost(part) > 0.5 => format!("costs most: {}, {}", part.part.as_str(), part.reason),
         _ => "nothing speaks against it".to_owned(),
-    }
-}
-
-fn part_word(part: PartKind) -> &'static str {
-    match part {
-        PartKind::Reliability => "reliability",
-        PartKind::Regressions => "regressions",
-        PartKind::Trend => "trend",
-        PartKind::Stability => "stability",
-        PartKind::Quality => "quality",
-        PartKind::Freshness => "freshness",
     }
 }
 
