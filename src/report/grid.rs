@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::Metric;
-use crate::model::unit::{format_change_percent, format_metric, format_share};
+use crate::model::unit::{format_change_percent, format_metric};
 
 use super::clean;
 use super::format::{UNKNOWN, when};
@@ -114,13 +114,6 @@ impl Cell {
         let Some(e) = change else { return Self::text(UNKNOWN) };
         let [low, high] = [e.low, e.high].map(format_change_percent);
         Self::number(Some(e.value), |value| format!("{} ({low} to {high})", format_change_percent(value)))
-    }
-
-    /// A share with its interval.
-    pub(super) fn share_between(share: Option<Estimate>) -> Self {
-        let Some(e) = share else { return Self::text(UNKNOWN) };
-        let [low, high] = [e.low, e.high].map(format_share);
-        Self::number(Some(e.value), |value| format!("{} ({low} to {high})", format_share(value)))
     }
 
     /// A time.

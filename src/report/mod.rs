@@ -5,6 +5,7 @@
 
 pub mod bundle;
 mod charts;
+pub mod ci;
 pub mod clean;
 pub mod comparison;
 mod format;

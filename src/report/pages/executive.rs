@@ -153,7 +153,7 @@ pub(in crate::report) fn cost(bundle: &Bundle) -> Option<Grid> {
     if dear.is_empty() {
         return None;
     }
-    let heads = ["Pipeline", "#Total", "#Share", "#Per run", "#p95", "Trend", "Dearest model"];
+    let heads = ["Pipeline", "#Total", "#Share", "#Per run", "Trend", "Dearest model"];
     let all: f64 = dear.iter().map(|(_, _, total)| total).sum();
     Some(Grid::new("Cost by pipeline", &heads).fill(&dear, |(profile, cost, total)| {
         let trend = profile.trends.iter().find(|trend| trend.metric == Metric::Cost);
@@ -163,7 +163,6 @@ pub(in crate::report) fn cost(bundle: &Bundle) -> Option<Grid> {
             Cell::number(Some(*total), format_usd),
             Cell::number((all > 0.0).then(|| total / all), crate::model::unit::format_share),
             Cell::metric(Metric::Cost, cost.p50),
-            Cell::metric(Metric::Cost, cost.p95),
             trend.map_or_else(|| Cell::known(None), |trend| Cell::badge(crate::report::view::trend_badge(trend.word))),
             Cell::known(model),
         ]
