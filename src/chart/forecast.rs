@@ -139,18 +139,18 @@ impl Forecast {
         let below = self.newest() < limit.value;
         let (early, late): (fn(&Ahead) -> f64, fn(&Ahead) -> f64) =
             if below { (|a| a.high_95, |a| a.low_95) } else { (|a| a.low_95, |a| a.high_95) };
-        match (self.crossing(|ahead| ahead.middle), self.crossing(early)) {
-            (Some(middle), Some(first)) => {
-                let last = self.crossing(late).map_or_else(|| "later".to_owned(), calendar::day);
-                format!(
-                    "{what} meets the {named} about {} (95 %: {} to {last})",
-                    calendar::day(middle),
-                    calendar::day(first)
-                )
+        let (middle, first) = (self.crossing(|ahead| ahead.middle), self.crossing(early));
+        let (middle, first, until) = (middle.map(calendar::day), first.map(calendar::day), calendar::day(last.time));
+        match (middle, first, self.crossing(late).map(calendar::day)) {
+            (Some(middle), Some(first), Some(last)) => {
+                format!("{what} meets the {named} about {middle} (95 %: {first} to {last})")
             }
-            (Some(middle), None) => format!("{what} meets the {named} about {}", calendar::day(middle)),
-            (None, Some(first)) => format!("{what} may meet the {named} from {} on", calendar::day(first)),
-            (None, None) => format!("{what} stays clear of the {named} until {}", calendar::day(last.time)),
+            (Some(middle), Some(first), None) => {
+                format!("{what} meets the {named} about {middle} (95 %: {first} at the earliest)")
+            }
+            (Some(middle), None, _) => format!("{what} meets the {named} about {middle}"),
+            (None, Some(first), _) => format!("{what} may meet the {named} from {first} on"),
+            (None, None, _) => format!("{what} stays clear of the {named} until {until}"),
         }
     }
 

@@ -200,9 +200,11 @@ impl HealthHistory {
             }
         }
         let last = self.points.len() - 1;
+        // A lone unknown point is a short dash, not nothing.
+        let air = if last == 0 { 0.5 } else { 0.0 };
         for (number, point) in self.points.iter().enumerate().filter(|(_, point)| point.score.is_none()) {
             let (from, to) = (&self.points[number.saturating_sub(1)], &self.points[(number + 1).min(last)]);
-            let ends = [(seconds(first, from.time), 2.0), (seconds(first, to.time), 2.0)];
+            let ends = [(seconds(first, from.time) - air, 2.0), (seconds(first, to.time) + air, 2.0)];
             plot.mark(&Mark::new(Form::Line, Ink::Muted, ends).dash("2 3").stroke(1.5).tip(self.tip(point)))?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! When it is slow: a value for each hour and weekday, or each day; darker and larger means more.
+//! When it is slow: a value for each hour and weekday, or each day; stronger colour and larger size mean more.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl Heatmap {
             row.iter().flatten().try_for_each(|cell| finite("heatmap cell", cell.value))?;
         }
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
-        let note = "darker and larger is more; a dot where nothing ran; times in UTC";
+        let note = "stronger and larger is more; a dot where nothing ran; times in UTC";
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note.to_owned(), clean);
         let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
         let height = HEAD + self.side().1 * count(self.rows.len()) + FOOT;

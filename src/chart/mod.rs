@@ -4,7 +4,7 @@
 //! colours by role as CSS variables (`var(--pl-ink,#1b1f24)`), measures text with a real width table and
 //! gives marks tooltips that need no script.
 //!
-//! A page that holds charts inline sets the variables once ([`light_declarations`], [`dark_declarations`]);
+//! A page that holds charts inline sets the variables once ([`stylesheet`]);
 //! a chart in a file of its own carries both themes. Everything that a caller writes is taken for hostile:
 //! numbers are checked, lists bounded, text cleaned, shortened to what fits, and escaped.
 
@@ -33,12 +33,14 @@ pub mod waterfall;
 
 #[cfg(test)]
 mod gallery;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::ChartError;
 pub use frame::Frame;
-pub use ink::{dark_declarations, light_declarations};
+pub use ink::{dark_declarations, light_declarations, stylesheet};
 pub use quantity::Unit;
 
 use frame::{Canvas, Header, Home, Plan, assemble};
