@@ -17,3 +17,4 @@ pub mod store;
 
 pub mod detect;
 pub mod report;
+pub mod track;

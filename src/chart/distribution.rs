@@ -20,7 +20,7 @@ pub const VALUES_MAX: usize = 200_000;
 pub const GROUPS_MAX: usize = 12;
 /// Dots drawn of one group.
 const DOTS_MAX: usize = 500;
-const ROW: f64 = 74.0;
+const ROW: f64 = 82.0;
 const FOOT: f64 = 24.0;
 
 /// Spec of a distribution: strips of runs over boxes.
@@ -149,7 +149,7 @@ impl Distribution {
             if !sorted.is_empty() {
                 draw_strip(&plot, canvas, &sorted, (y + 20.0, low, high))?;
                 self.draw_box(canvas, &plot, &sorted, (y + 50.0, ink))?;
-                self.draw_beyond(canvas, &sorted, (y + 43.0, low, high))?;
+                self.draw_beyond(canvas, &sorted, (y + 65.0, low, high))?;
             }
         }
         Ok(())
@@ -168,7 +168,8 @@ impl Distribution {
             (_, true) => self.unit.text(middle),
             (n, false) => {
                 let p95 = self.unit.text(quantile(sorted, 0.95));
-                format!("median {} · p95 {p95} · {n} runs", self.unit.text(middle))
+                let runs = if n == 1 { "run" } else { "runs" };
+                format!("median {} · p95 {p95} · {n} {runs}", self.unit.text(middle))
             }
         };
         canvas.text((canvas.width - MARGIN, y + 4.0), &said, Type::new(Face::STRONG, ink).right())?;

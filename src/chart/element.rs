@@ -16,8 +16,6 @@ pub(super) enum Form {
     Area,
     /// A filled rectangle between two positions.
     Bar,
-    /// The outline of a rectangle between two positions.
-    Frame,
     /// Many dots of this diameter.
     Dots(f64),
     /// Many strokes, each between two positions.
@@ -121,7 +119,6 @@ impl<C> Mark<C> {
             Form::Line => backend.draw_path(at.iter().copied(), &self.style(false)),
             Form::Area => backend.fill_polygon(at.iter().copied(), &self.style(true)),
             Form::Bar => backend.draw_rect(first, last, &self.style(true), true),
-            Form::Frame => backend.draw_rect(first, last, &self.style(false), false),
             Form::Dots(size) => {
                 backend.draw_dots(at.iter().copied(), fine(size).unsigned_abs(), color);
                 Ok(())

@@ -201,8 +201,8 @@ impl<'a> Canvas<'a> {
             (fine(place.right - place.left), fine(place.bottom - place.top)),
         );
         let (xs, ys) = area.get_pixel_range();
-        let spec = Cartesian2d::<RangedCoordf64, RangedCoordf64>::new(x, y, (xs, ys.end..ys.start));
-        Plot { area: area.apply_coord_spec(spec), place }
+        let spec = Cartesian2d::<RangedCoordf64, RangedCoordf64>::new(x.clone(), y.clone(), (xs, ys.end..ys.start));
+        Plot { area: area.apply_coord_spec(spec), place, x, y }
     }
 }
 
@@ -220,17 +220,24 @@ pub(super) struct Plot<'a> {
     area: DrawingArea<SvgBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>,
     /// Where it lies.
     pub place: Place,
+    x: Range<f64>,
+    y: Range<f64>,
 }
 
 impl Plot<'_> {
     /// Draws a mark given in the units of the axes; what lies outside is drawn at the edge.
     pub(super) fn mark(&self, mark: &Mark<(f64, f64)>) -> Result<(), ChartError> {
-        drawn(self.area.draw(mark))
+        drawn(self.area.draw(&mark.clone().map(|at| self.inside(at))))
+    }
+
+    /// plotters counts in `i32` and overflows on values far outside its axes.
+    fn inside(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (x.max(self.x.start).min(self.x.end), y.max(self.y.start).min(self.y.end))
     }
 
     /// Where a value lies, in pixels.
     pub(super) fn pixel(&self, at: (f64, f64)) -> (f64, f64) {
-        let (x, y) = self.area.map_coordinate(&at);
+        let (x, y) = self.area.map_coordinate(&self.inside(at));
         let Place { left, top, right, bottom } = self.place;
         ((f64::from(x) / FINE).clamp(left, right), (f64::from(y) / FINE).clamp(top, bottom))
     }

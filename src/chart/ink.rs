@@ -169,6 +169,21 @@ pub fn dark_declarations() -> String {
     declarations(Ink::dark)
 }
 
+/// Everything that a page which holds charts inline needs: both themes by the reader's setting, light on
+/// paper, and charts that shrink with their column. `[data-theme=dark]` and `[data-theme=light]` on the root
+/// element override the setting.
+#[must_use]
+pub fn stylesheet() -> String {
+    let (light, dark) = (light_declarations(), dark_declarations());
+    format!(
+        ":root{{{light}}}\
+         @media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\
+         :root[data-theme=dark]{{{dark}}}\
+         @media print{{:root:root:root{{{light}}}}}\
+         .pl-chart{{display:block;max-width:100%;height:auto}}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

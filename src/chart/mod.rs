@@ -4,7 +4,7 @@
 //! colours by role as CSS variables (`var(--pl-ink,#1b1f24)`), measures text with a real width table and
 //! gives marks tooltips that need no script.
 //!
-//! A page that holds charts inline sets the variables once ([`light_declarations`], [`dark_declarations`]);
+//! A page that holds charts inline sets the variables once ([`stylesheet`]);
 //! a chart in a file of its own carries both themes. Everything that a caller writes is taken for hostile:
 //! numbers are checked, lists bounded, text cleaned, shortened to what fits, and escaped.
 
@@ -21,6 +21,11 @@ mod text;
 mod thin;
 
 pub mod distribution;
+pub mod forecast;
+pub mod health;
+pub mod heatmap;
+pub mod models;
+pub mod resources;
 pub mod sparkline;
 pub mod steps;
 pub mod timeline;
@@ -28,12 +33,14 @@ pub mod waterfall;
 
 #[cfg(test)]
 mod gallery;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::ChartError;
 pub use frame::Frame;
-pub use ink::{dark_declarations, light_declarations};
+pub use ink::{dark_declarations, light_declarations, stylesheet};
 pub use quantity::Unit;
 
 use frame::{Canvas, Header, Home, Plan, assemble};
@@ -54,6 +61,16 @@ pub enum Spec {
     StepWaterfall(waterfall::StepWaterfall),
     /// Strips and boxes of a few groups of runs.
     Distribution(distribution::Distribution),
+    /// Cost and tokens by model, stacked over time.
+    ModelUsage(models::ModelUsage),
+    /// CPU, memory and the like within one run.
+    Resources(resources::Resources),
+    /// A value for each hour and weekday.
+    Heatmap(heatmap::Heatmap),
+    /// Health over time.
+    HealthHistory(health::HealthHistory),
+    /// History, and a fan of what is likely.
+    Forecast(forecast::Forecast),
 }
 
 /// The chart as a file of its own, with paper and both themes.
@@ -91,6 +108,11 @@ impl Spec {
             Self::SparklineGrid(chart) => &chart.frame,
             Self::StepComparison(chart) => &chart.frame,
             Self::Distribution(chart) => &chart.frame,
+            Self::ModelUsage(chart) => &chart.frame,
+            Self::Resources(chart) => &chart.frame,
+            Self::Heatmap(chart) => &chart.frame,
+            Self::HealthHistory(chart) => &chart.frame,
+            Self::Forecast(chart) => &chart.frame,
             Self::StepWaterfall(chart) => &chart.frame,
         }
     }
@@ -106,6 +128,11 @@ impl Spec {
             Self::SparklineGrid(chart) => chart.plan(),
             Self::StepComparison(chart) => chart.plan(),
             Self::Distribution(chart) => chart.plan(),
+            Self::ModelUsage(chart) => chart.plan(),
+            Self::Resources(chart) => chart.plan(),
+            Self::Heatmap(chart) => chart.plan(),
+            Self::HealthHistory(chart) => chart.plan(),
+            Self::Forecast(chart) => chart.plan(),
             Self::StepWaterfall(chart) => chart.plan(),
         }
     }
@@ -117,6 +144,11 @@ impl Spec {
             Self::SparklineGrid(chart) => chart.draw(canvas),
             Self::StepComparison(chart) => chart.draw(canvas),
             Self::Distribution(chart) => chart.draw(canvas),
+            Self::ModelUsage(chart) => chart.draw(canvas),
+            Self::Resources(chart) => chart.draw(canvas),
+            Self::Heatmap(chart) => chart.draw(canvas),
+            Self::HealthHistory(chart) => chart.draw(canvas),
+            Self::Forecast(chart) => chart.draw(canvas),
             Self::StepWaterfall(chart) => chart.draw(canvas),
         }
     }

@@ -15,6 +15,8 @@ pub enum Unit {
     Bytes,
     /// US dollars.
     Usd,
+    /// Bytes per second.
+    BytesPerSecond,
     /// Things counted: tokens, calls.
     Count,
     /// Things per second.
@@ -48,6 +50,7 @@ impl Unit {
         match self {
             Self::Seconds => format_duration(value),
             Self::Bytes => format_bytes(value),
+            Self::BytesPerSecond => format!("{}/s", format_bytes(value)),
             Self::Usd => format_usd(value),
             Self::Count => format_count(if value.abs() >= 100.0 { value.round() } else { value }),
             Self::PerSecond => format!("{}/s", format_count(value)),
@@ -79,14 +82,8 @@ impl Unit {
                 m if m >= 1.5e-6 => (1e-6, |n| format!("{n} µs")),
                 _ => (1e-9, |n| format!("{n} ns")),
             },
-            Self::Bytes => match most {
-                m if m >= 1.5 * f64::powi(2.0, 50) => (f64::powi(2.0, 50), |n| format!("{n} PiB")),
-                m if m >= 1.5 * f64::powi(2.0, 40) => (f64::powi(2.0, 40), |n| format!("{n} TiB")),
-                m if m >= 1.5 * f64::powi(2.0, 30) => (f64::powi(2.0, 30), |n| format!("{n} GiB")),
-                m if m >= 1.5 * f64::powi(2.0, 20) => (f64::powi(2.0, 20), |n| format!("{n} MiB")),
-                m if m >= 1.5 * 1024.0 => (1024.0, |n| format!("{n} KiB")),
-                _ => (1.0, |n| format!("{n} B")),
-            },
+            Self::BytesPerSecond => bytes_axis(most, true),
+            Self::Bytes => bytes_axis(most, false),
             Self::Usd => (1.0, |n| match n.strip_prefix('-') {
                 Some(n) => format!("-${n}"),
                 None => format!("${n}"),
@@ -114,7 +111,10 @@ impl Unit {
     pub(super) fn ticks(self, low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         let (size, write) = self.axis(low.abs().max(high.abs()));
         let (low, high) = (low / size, high / size);
-        let step = round_step((high - low) / super::frame::count(wanted.max(1)), self == Self::Bytes);
+        let step = round_step(
+            (high - low) / super::frame::count(wanted.max(1)),
+            matches!(self, Self::Bytes | Self::BytesPerSecond),
+        );
         // Counts of things have no halves.
         let step = if self == Self::Count && size <= 1.0 { step.max(1.0) } else { step };
         if !(step.is_finite() && step > 0.0) {
@@ -128,6 +128,22 @@ impl Unit {
             .map(|place| Tick { at: place * size, text: self.tick_text(place, decimals, write) })
             .collect()
     }
+}
+
+/// The binary unit that fits, and how a number of them is written.
+fn bytes_axis(most: f64, rate: bool) -> (f64, fn(&str) -> String) {
+    type Write = fn(&str) -> String;
+    const UNITS: [(i32, Write, Write); 6] = [
+        (50, |n| format!("{n} PiB"), |n| format!("{n} PiB/s")),
+        (40, |n| format!("{n} TiB"), |n| format!("{n} TiB/s")),
+        (30, |n| format!("{n} GiB"), |n| format!("{n} GiB/s")),
+        (20, |n| format!("{n} MiB"), |n| format!("{n} MiB/s")),
+        (10, |n| format!("{n} KiB"), |n| format!("{n} KiB/s")),
+        (0, |n| format!("{n} B"), |n| format!("{n} B/s")),
+    ];
+    let fits = |(power, ..): &&(i32, Write, Write)| most >= 1.5 * f64::powi(2.0, *power);
+    let (power, amount, per_second) = UNITS.iter().find(fits).unwrap_or(&UNITS[5]);
+    (f64::powi(2.0, *power), if rate { *per_second } else { *amount })
 }
 
 /// A place on an axis and its text.

@@ -80,12 +80,15 @@ impl RunSteps {
     /// The chain of steps that the run's end waited for: from the step that ends last, back each time to the
     /// step that ended last before that one began. Steps that contain others count as one; ties go to the longer.
     fn critical_path(&self) -> Vec<usize> {
-        let slack = self.duration_s * 1e-6;
+        // Clocks of two processes differ a little; half a percent of the run is no overlap.
+        let slack = self.duration_s * 0.005;
         let mut chain: Vec<usize> = Vec::new();
         let mut before = f64::INFINITY;
         // Each link ends before the one that follows, so the chain is no longer than the steps.
         while chain.len() < self.steps.len() {
-            let ends_before = |(at, step): &(usize, &StepBar)| step.end() <= before + slack && !chain.contains(at);
+            let ends_before = |(at, step): &(usize, &StepBar)| {
+                step.end() <= before + slack && step.start_s <= before && !chain.contains(at)
+            };
             let by_end = |(_, a): &(usize, &StepBar), (_, b): &(usize, &StepBar)| {
                 a.end().total_cmp(&b.end()).then(a.duration_s.total_cmp(&b.duration_s))
             };
@@ -210,38 +213,67 @@ impl StepWaterfall {
         let label = Face::STRONG.fit(&label, canvas.width - 2.0 * MARGIN);
         canvas.text((MARGIN, top + 7.0), &label, Type::new(Face::STRONG, Ink::Ink))?;
         let (rows, hidden) = run.rows();
-        let mut y = top + CAPTION;
-        let mut waited: Option<(f64, f64)> = None;
-        for (step, critical) in rows {
-            let bar = y + self.row() - 16.0;
-            let (a, b) = (plot.pixel((step.start_s, 0.0)).0, plot.pixel((step.end(), 0.0)).0);
-            let b = b.max(a + 1.5);
-            if let (Some((x, from)), true) = (waited, critical) {
-                canvas.line((x, from), (x, bar), Ink::Series, 1.0)?;
-                canvas.line((x, bar), (a, bar), Ink::Series, 1.0)?;
-            }
-            self.draw_name(canvas, plot, step, y)?;
-            let ink = if critical { Ink::Series } else { Ink::Quiet };
-            let took = Unit::Seconds.text(step.duration_s);
-            let tip = format!("{} · {took} from {}", brief(&step.step), Unit::Seconds.text(step.start_s));
-            canvas.mark(Mark::new(Form::Bar, ink, [(a, bar), (b, bar + 12.0)]).tip(tip))?;
-            if step.failed {
-                canvas.mark(cross((b + 7.0, bar + 6.0)))?;
-            }
-            let x = b + if step.failed { 14.0 } else { 5.0 };
-            let (ink, face) = if critical { (Ink::Ink, Face::STRONG) } else { (Ink::Muted, Face::LABEL) };
-            let took = face.fit(&took, canvas.width - x);
-            canvas.text((x, bar + 6.0), &took, Type::new(face, ink).middle())?;
-            if critical {
-                waited = Some((b, bar + 12.0));
-            }
-            y += self.row();
+        let bar = |place: usize| top + CAPTION + self.row() * count(place) + self.row() - 16.0;
+        self.draw_bars(canvas, plot, &rows, bar)?;
+        for (place, (step, critical)) in rows.iter().enumerate() {
+            self.draw_name(canvas, plot, step, top + CAPTION + self.row() * count(place))?;
+            self.draw_time(canvas, plot, (step, *critical), bar(place))?;
         }
         if hidden > 0 {
             let text = format!("{hidden} shorter steps not drawn");
-            canvas.text((plot.place.left, y + 3.0), &text, Type::new(Face::LABEL, Ink::Muted))?;
+            canvas.text(
+                (plot.place.left, bar(rows.len()) - self.row() + 19.0),
+                &text,
+                Type::new(Face::LABEL, Ink::Muted),
+            )?;
         }
         Ok(())
+    }
+
+    /// Bars, and lines from the end of each critical step to the one that waited for it.
+    fn draw_bars(
+        &self,
+        canvas: &Canvas<'_>,
+        plot: &Plot<'_>,
+        rows: &[(&StepBar, bool)],
+        bar: impl Fn(usize) -> f64,
+    ) -> Result<(), ChartError> {
+        let mut waited: Option<(f64, f64)> = None;
+        for (place, (step, critical)) in rows.iter().enumerate() {
+            let (a, b) = span(plot, step);
+            let y = bar(place);
+            if let (Some((x, from)), true) = (waited, *critical && canvas.width >= WIDE) {
+                canvas.mark(Mark::new(Form::Line, Ink::Series, [(x, from), (x, y), (a, y)]))?;
+            }
+            let ink = if *critical { Ink::Series } else { Ink::Quiet };
+            let (took, start) = (Unit::Seconds.text(step.duration_s), Unit::Seconds.text(step.start_s));
+            let tip = format!("{} · {took} from {start}", brief(&step.step));
+            canvas.mark(Mark::new(Form::Bar, ink, [(a, y), (b, y + 12.0)]).tip(tip))?;
+            if *critical {
+                waited = Some((b, y + 12.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_time(
+        &self,
+        canvas: &Canvas<'_>,
+        plot: &Plot<'_>,
+        (step, critical): (&StepBar, bool),
+        y: f64,
+    ) -> Result<(), ChartError> {
+        let b = span(plot, step).1;
+        let x = b + if step.failed { 16.0 } else { 5.0 };
+        let (ink, face) = if critical { (Ink::Ink, Face::STRONG) } else { (Ink::Muted, Face::LABEL) };
+        let took = face.fit(&Unit::Seconds.text(step.duration_s), canvas.width - x);
+        // Paper behind the words: a connecting line may pass.
+        let ground = [(b + 3.0, y), (x + face.width(&took) + 2.0, y + 12.0)];
+        canvas.mark(Mark::new(Form::Bar, Ink::Paper, ground))?;
+        if step.failed {
+            canvas.mark(cross((b + 8.0, y + 6.0)))?;
+        }
+        canvas.text((x, y + 6.0), &took, Type::new(face, ink).middle())
     }
 
     fn draw_name(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, step: &StepBar, y: f64) -> Result<(), ChartError> {
@@ -253,6 +285,12 @@ impl StepWaterfall {
         let name = Face::LABEL.fit_middle(&clean(&step.step), canvas.width - 2.0 * MARGIN);
         canvas.text((MARGIN, y + 1.0), &name, kind)
     }
+}
+
+/// Left and right end of a step's bar, in pixels.
+fn span(plot: &Plot<'_>, step: &StepBar) -> (f64, f64) {
+    let (a, b) = (plot.pixel((step.start_s, 0.0)).0, plot.pixel((step.end(), 0.0)).0);
+    (a, b.max(a + 1.5))
 }
 
 fn cross(at: (f64, f64)) -> Mark<(f64, f64)> {

@@ -1,1 +1,76 @@
-//! To be described.
+//! One bundle, three faces: HTML, JSON and Markdown; and the faces that a terminal and a CI see.
+//!
+//! Pure: the same bundle gives the same bytes. Filling the bundle from the store stands behind the
+//! feature `store`.
+
+pub mod bundle;
+mod charts;
+pub mod ci;
+pub mod clean;
+pub mod comparison;
+mod format;
+mod grid;
+mod html;
+pub mod markdown;
+pub mod names;
+mod pages;
+pub mod profile;
+mod render;
+mod table;
+pub mod text;
+mod view;
+pub mod words;
+
+#[cfg(test)]
+mod samples;
+
+pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
+pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
+pub use profile::{
+    BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelUse, Outcomes, PipelineProfile, PointView,
+    ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
+};
+pub use render::{Format, Kind, RenderedFile, Renderer, render};
+pub use text::{Align, Table, sparkline, verdict_ansi, verdict_text};
+
+/// Why a report could not be made. Each names what the caller can change.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// No bundle.
+    #[error("read report.json: {0}")]
+    Parse(#[source] serde_json::Error),
+    /// Made by a newer build.
+    #[error("read report.json: schema {found} is newer than this build ({known}); upgrade perfline")]
+    Newer {
+        /// Its version.
+        found: u64,
+        /// The newest that is known.
+        known: u32,
+    },
+    /// A number or a name that JSON cannot hold.
+    #[error("write report.json: {0}")]
+    Write(#[source] serde_json::Error),
+    /// A template that does not parse, or names what is not there.
+    #[error("template `{name}`: {source}")]
+    Template {
+        /// The template.
+        name: String,
+        /// What minijinja says.
+        #[source]
+        source: minijinja::Error,
+    },
+    /// No template of this name exists.
+    #[error("template `{name}` is not known; one of {known}")]
+    UnknownTemplate {
+        /// The name.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+}
+
+impl ReportError {
+    fn template(name: &str, source: minijinja::Error) -> Self {
+        Self::Template { name: name.to_owned(), source }
+    }
+}

@@ -110,6 +110,11 @@ fn range(spec: &Timeline) -> (f64, f64) {
             (low, high) = (low.min(value), high.max(value));
         }
     }
+    // Runs that fail early are short: rather show all from zero than pile them up at the foot.
+    let marked = spec.points.iter().filter(|point| point.mark != PointMark::Ok).filter_map(|point| point.value);
+    if low >= 0.0 && marked.fold(low, f64::min) < low {
+        low = 0.0;
+    }
     for level in &spec.levels {
         low = low.min(level.low.max(p10 - reach)).min(level.value);
         high = high.max(level.high.min(p90 + reach)).max(level.value);
@@ -283,21 +288,24 @@ impl Scene<'_, '_> {
         let mut beyond: Vec<(f64, &&Point)> =
             marked.iter().filter_map(|p| p.value.filter(|v| *v > self.high || *v < self.low).map(|v| (v, p))).collect();
         beyond.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
-        let spots = marked.iter().filter_map(|p| p.value.map(|value| self.plot.pixel(self.at(p.time, value))));
+        let near = if self.spec.points.len() > 600 { marked.to_vec() } else { self.spec.points.iter().collect() };
+        let spots = near.iter().filter_map(|p| p.value.map(|value| self.plot.pixel(self.at(p.time, value))));
         let mut taken: Vec<(f64, f64, f64)> = spots.map(|(x, y)| (x - 5.0, x + 5.0, y)).collect();
         for (value, point) in beyond.into_iter().take(3) {
             let (x, y) = self.plot.pixel(self.at(point.time, value));
             let text = format!("{} {}", self.spec.unit.text(value), if value > self.high { "↑" } else { "↓" });
             let wide = Face::LABEL.width(&text);
             let y = y.clamp(self.plot.place.top + 6.0, self.plot.place.bottom - 6.0);
-            let free = |start: &f64| {
+            let lower = if value > self.high { y + 13.0 } else { y - 13.0 };
+            let places = [(x + 9.0, y), (x - 9.0 - wide, y), (x - wide / 2.0, lower)];
+            let free = |(start, y): &(f64, f64)| {
                 let inside = *start > self.plot.place.left && start + wide < self.plot.place.right;
                 inside
                     && taken
                         .iter()
-                        .all(|(a, b, at)| (at - y).abs() > 12.0 || *start > b + 3.0 || start + wide < a - 3.0)
+                        .all(|(a, b, at)| (at - y).abs() > 11.0 || *start > b + 3.0 || start + wide < a - 3.0)
             };
-            if let Some(start) = [x + 8.0, x - 8.0 - wide].into_iter().find(free) {
+            if let Some((start, y)) = places.into_iter().find(free) {
                 let ink = if point.mark == PointMark::Failed { Ink::Failed } else { Ink::Outlier };
                 self.canvas.text((start, y), &text, Type::new(Face::LABEL, ink).middle())?;
                 taken.push((start, start + wide, y));

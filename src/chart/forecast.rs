@@ -1,0 +1,292 @@
+//! Where a quantity is heading: its history, a fan of what is likely, and when it meets a limit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::clock::UnixNanos;
+
+use super::axes::{self, Key, TIME_AXIS_HEIGHT, seconds};
+use super::calendar;
+use super::element::{Form, Mark};
+use super::error::{ChartError, at_most, finite};
+use super::frame::{Canvas, Frame, Place, Plan, Plot, Type, count};
+use super::ink::Ink;
+use super::quantity::{Unit, domain};
+use super::text::{Face, brief, clean};
+use super::thin::columns;
+
+/// Most values of the history.
+pub const HISTORY_MAX: usize = 100_000;
+/// Most steps into the future.
+pub const AHEAD_MAX: usize = 2_000;
+const PLOT: f64 = 200.0;
+
+/// Spec of a forecast.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Id, message, width.
+    #[serde(flatten)]
+    pub frame: Frame,
+    /// Whose values.
+    pub subject: String,
+    /// What is measured: `peak memory`.
+    pub quantity: String,
+    /// Unit of every value.
+    #[serde(default)]
+    pub unit: Unit,
+    /// What was measured, oldest first.
+    pub history: Vec<Past>,
+    /// What is expected, nearest first; empty where nothing can be said.
+    pub ahead: Vec<Ahead>,
+    /// What must not be crossed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+}
+
+/// A value that was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Unix nanoseconds, or RFC 3339 in JSON.
+    #[serde(deserialize_with = "super::timeline::time")]
+    pub time: UnixNanos,
+    /// Value.
+    pub value: f64,
+}
+
+/// What is expected at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Unix nanoseconds, or RFC 3339 in JSON.
+    #[serde(deserialize_with = "super::timeline::time")]
+    pub time: UnixNanos,
+    /// Middle of the forecast.
+    pub middle: f64,
+    /// Lower end of the inner interval (50 %).
+    pub low_50: f64,
+    /// Upper end of the inner interval.
+    pub high_50: f64,
+    /// Lower end of the outer interval (95 %).
+    pub low_95: f64,
+    /// Upper end of the outer interval.
+    pub high_95: f64,
+}
+
+/// A line that must not be crossed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Value.
+    pub value: f64,
+    /// What it is: `container limit`.
+    pub label: String,
+}
+
+impl Forecast {
+    /// Checks the spec and says what the chart says.
+    pub(super) fn plan(&self) -> Result<Plan, ChartError> {
+        at_most("forecast history", self.history.len(), HISTORY_MAX)?;
+        at_most("forecast steps", self.ahead.len(), AHEAD_MAX)?;
+        if self.history.is_empty() {
+            return Err(ChartError::Empty("forecast history"));
+        }
+        let ahead = self.ahead.iter().flat_map(|a| [a.middle, a.low_50, a.high_50, a.low_95, a.high_95]);
+        let limit = self.limit.iter().map(|limit| limit.value);
+        let mut all = self.history.iter().map(|past| past.value).chain(ahead).chain(limit);
+        all.try_for_each(|value| finite("forecast value", value))?;
+        let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
+        let (from, to) = self.times();
+        let note = format!("{} values · {}", self.history.len(), calendar::span(from, to));
+        let subtitle = self.frame.subtitle.as_deref().map_or(note, clean);
+        let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
+        let height = self.legend() + 14.0 + PLOT + TIME_AXIS_HEIGHT;
+        Ok(Plan { title, subtitle, description, height, header: true })
+    }
+
+    fn times(&self) -> (UnixNanos, UnixNanos) {
+        let times = || self.history.iter().map(|past| past.time).chain(self.ahead.iter().map(|ahead| ahead.time));
+        (times().min().unwrap_or_default(), times().max().unwrap_or_default())
+    }
+
+    /// End of the history.
+    fn now(&self) -> UnixNanos {
+        self.history.iter().map(|past| past.time).max().unwrap_or_default()
+    }
+
+    fn newest(&self) -> f64 {
+        self.history.iter().max_by_key(|past| past.time).map_or(0.0, |past| past.value)
+    }
+
+    /// When a line of the fan first reaches the limit, coming from the newest value's side.
+    fn crossing(&self, line: fn(&Ahead) -> f64) -> Option<UnixNanos> {
+        let limit = self.limit.as_ref()?.value;
+        let below = self.newest() < limit;
+        let reached = |ahead: &&Ahead| if below { line(ahead) >= limit } else { line(ahead) <= limit };
+        self.ahead.iter().find(reached).map(|ahead| ahead.time)
+    }
+
+    fn message(&self) -> String {
+        let what = format!("{} {}", brief(&self.subject), clean(&self.quantity));
+        let Some(last) = self.ahead.last() else {
+            return format!("{what}: not enough history for a forecast");
+        };
+        let Some(limit) = &self.limit else {
+            let range = format!("{} to {}", self.unit.text(last.low_95), self.unit.text(last.high_95));
+            return format!(
+                "{what}: {} expected on {} (95 %: {range})",
+                self.unit.text(last.middle),
+                calendar::day(last.time)
+            );
+        };
+        let named = format!("{} of {}", brief(&limit.label), self.unit.text(limit.value));
+        let below = self.newest() < limit.value;
+        let (early, late): (fn(&Ahead) -> f64, fn(&Ahead) -> f64) =
+            if below { (|a| a.high_95, |a| a.low_95) } else { (|a| a.low_95, |a| a.high_95) };
+        let (middle, first) = (self.crossing(|ahead| ahead.middle), self.crossing(early));
+        let (middle, first, until) = (middle.map(calendar::day), first.map(calendar::day), calendar::day(last.time));
+        match (middle, first, self.crossing(late).map(calendar::day)) {
+            (Some(middle), Some(first), Some(last)) => {
+                format!("{what} meets the {named} about {middle} (95 %: {first} to {last})")
+            }
+            (Some(middle), Some(first), None) => {
+                format!("{what} meets the {named} about {middle} (95 %: {first} at the earliest)")
+            }
+            (Some(middle), None, _) => format!("{what} meets the {named} about {middle}"),
+            (None, Some(first), _) => format!("{what} may meet the {named} from {first} on"),
+            (None, None, _) => format!("{what} stays clear of the {named} until {until}"),
+        }
+    }
+
+    fn description(&self) -> String {
+        let Some(last) = self.ahead.last() else { return self.message() };
+        format!(
+            "{}. Newest value {}; expected on {}: {}, half of the time {} to {}, 95 % {} to {}",
+            self.message(),
+            self.unit.text(self.newest()),
+            calendar::day(last.time),
+            self.unit.text(last.middle),
+            self.unit.text(last.low_50),
+            self.unit.text(last.high_50),
+            self.unit.text(last.low_95),
+            self.unit.text(last.high_95),
+        )
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let mut keys =
+            vec![Key { mark: |at| Mark::new(Form::Disc(2.2), Ink::Series, [at]), text: "measured".to_owned() }];
+        if self.ahead.is_empty() {
+            return keys;
+        }
+        let middle = |(x, y): (f64, f64)| {
+            Mark::new(Form::Line, Ink::Series, [(x - 7.0, y), (x + 5.0, y)]).dash("4 2").stroke(1.8)
+        };
+        keys.push(Key { mark: middle, text: "expected".to_owned() });
+        let inner = |at| axes::swatch(Ink::Series, at).opacity(0.32);
+        keys.push(Key { mark: inner, text: "50 % of outcomes".to_owned() });
+        keys.push(Key { mark: |at| axes::swatch(Ink::Series, at).opacity(0.14), text: "95 %".to_owned() });
+        keys
+    }
+
+    fn legend(&self) -> f64 {
+        let keys = self.keys();
+        let texts: Vec<&str> = keys.iter().map(|key| key.text.as_str()).collect();
+        axes::legend_height(&texts, f64::from(self.frame.width))
+    }
+
+    /// Lowest and highest value of the axis; a limit that is far away does not flatten the rest.
+    fn range(&self) -> (f64, f64) {
+        let fan = self.ahead.iter().flat_map(|ahead| [ahead.low_95, ahead.high_95, ahead.middle]);
+        let all = self.history.iter().map(|past| past.value).chain(fan);
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let near = |limit: &&Limit| limit.value <= high + 1.5 * (high - low) && limit.value >= low - 1.5 * (high - low);
+        match self.limit.as_ref().filter(near) {
+            Some(limit) => domain(low.min(limit.value), high.max(limit.value)),
+            None => domain(low, high),
+        }
+    }
+
+    /// Draws the chart.
+    pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
+        axes::draw_legend(canvas, &self.keys(), canvas.top)?;
+        let ((low, high), (from, to)) = (self.range(), self.times());
+        let ticks = self.unit.ticks(low, high, 5);
+        let top = canvas.top + self.legend() + 14.0;
+        let place = Place { left: axes::gutter(&ticks), top, right: canvas.width - 12.0, bottom: top + PLOT };
+        let air = (seconds(from, to) * 0.008).max(0.5);
+        let plot = canvas.plot(place, -air..seconds(from, to) + air, low..high);
+        axes::draw_values(canvas, &plot, &ticks)?;
+        axes::draw_times(canvas, &plot, from, to)?;
+        self.draw_fan(&plot, (low, high))?;
+        self.draw_history(&plot)?;
+        self.draw_now(canvas, &plot)?;
+        self.draw_limit(canvas, &plot, (low, high))
+    }
+
+    fn draw_fan(&self, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
+        let (first, start) = (self.times().0, (seconds(self.times().0, self.now()), self.newest()));
+        let line = |value: fn(&Ahead) -> f64| -> Vec<(f64, f64)> {
+            self.ahead.iter().map(|ahead| (seconds(first, ahead.time), value(ahead).clamp(low, high))).collect()
+        };
+        let fans: [(fn(&Ahead) -> f64, fn(&Ahead) -> f64, f64); 2] =
+            [(|a| a.low_95, |a| a.high_95, 0.14), (|a| a.low_50, |a| a.high_50, 0.22)];
+        for (lower, upper, solid) in fans {
+            if !self.ahead.is_empty() {
+                let around = [start].into_iter().chain(line(upper)).chain(line(lower).into_iter().rev());
+                plot.mark(&Mark::new(Form::Area, Ink::Series, around).opacity(solid))?;
+            }
+        }
+        let middle = [start].into_iter().chain(line(|ahead| ahead.middle));
+        plot.mark(&Mark::new(Form::Line, Ink::Series, middle).dash("4 2").stroke(1.8))
+    }
+
+    fn draw_history(&self, plot: &Plot<'_>) -> Result<(), ChartError> {
+        let (first, now) = (self.times().0, self.now());
+        let at = |past: &Past| (seconds(first, past.time), past.value);
+        let width = plot.place.right - plot.place.left;
+        if count(self.history.len()) > 2.0 * width {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 4000 pixels")]
+            let thin = columns(self.history.iter().map(at), 0.0, seconds(first, now), (width / 2.0) as usize);
+            let strokes = thin.iter().flat_map(|column| [(column.x, column.low), (column.x, column.high)]);
+            return plot.mark(&Mark::new(Form::Strokes, Ink::Series, strokes).stroke(1.6).opacity(0.6));
+        }
+        let size = if count(self.history.len()) > width / 3.0 { 2.6 } else { 4.0 };
+        plot.mark(&Mark::new(Form::Dots(size), Ink::Series, self.history.iter().map(at)).opacity(0.8))
+    }
+
+    fn draw_now(&self, canvas: &Canvas<'_>, plot: &Plot<'_>) -> Result<(), ChartError> {
+        if self.ahead.is_empty() {
+            return Ok(());
+        }
+        let x = plot.pixel((seconds(self.times().0, self.now()), 0.0)).0;
+        let Place { top, bottom, .. } = plot.place;
+        canvas.mark(Mark::new(Form::Line, Ink::Muted, [(x, top), (x, bottom)]).dash("1 2"))?;
+        canvas.text((x, top - 2.0), "newest run", Type::new(Face::LABEL, Ink::Muted).centre().above())
+    }
+
+    fn draw_limit(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
+        let Some(limit) = self.limit.as_ref() else { return Ok(()) };
+        let Place { left, right, top, bottom } = plot.place;
+        let words = format!("{} {}", clean(&limit.label), self.unit.text(limit.value));
+        let inside = limit.value >= low && limit.value <= high;
+        let y = if inside {
+            plot.pixel((0.0, limit.value)).1
+        } else if limit.value > high {
+            top + 14.0
+        } else {
+            bottom
+        };
+        let words = if inside { words } else { format!("{words}: beyond this chart") };
+        let words = Face::STRONG.fit_middle(&words, right - left - 8.0);
+        canvas.text((left + 4.0, y - 3.0), &words, Type::new(Face::STRONG, Ink::Worse).above())?;
+        if !inside {
+            return Ok(());
+        }
+        canvas.mark(Mark::new(Form::Line, Ink::Worse, [(left, y), (right, y)]).dash("5 3").stroke(1.3))?;
+        let Some(at) = self.crossing(|ahead| ahead.middle) else { return Ok(()) };
+        let x = plot.pixel((seconds(self.times().0, at), limit.value)).0;
+        let tip = format!("expected {}", calendar::day(at));
+        canvas.mark(Mark::new(Form::Diamond(5.0), Ink::Paper, [(x, y)]).outline(Ink::Worse, 1.8).tip(tip))?;
+        let day = calendar::day(at);
+        let half = Face::STRONG.width(&day) / 2.0;
+        let x = x.clamp(left + half, (right - half).max(left + half));
+        canvas.text((x, y + 9.0), &day, Type::new(Face::STRONG, Ink::Worse).centre())
+    }
+}

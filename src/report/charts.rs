@@ -1,0 +1,302 @@
+//! The bundle's numbers as specs of charts, and the table behind each.
+
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::chart::{self, Frame, Spec, Unit, distribution, sparkline, steps, timeline, waterfall};
+use crate::model::unit::{format_metric, parse_time};
+use crate::model::{Metric, Outcome};
+
+use super::clean;
+use super::comparison::PipelineComparison;
+use super::grid::{Cell, Grid};
+use super::profile::{PipelineProfile, SeriesView, StepProfile, Waterfall};
+use super::view::outcome_badge;
+
+/// A chart with the table behind it.
+#[derive(Serialize)]
+pub(super) struct Drawn {
+    /// Our own markup; none where nothing could be drawn.
+    pub svg: Option<Value>,
+    pub caption: String,
+    /// Why there is no chart.
+    pub why: String,
+    pub table: Grid,
+}
+
+/// Values of a sparkline: the newest.
+const SPARK_VALUES: usize = 60;
+/// Points of a timeline: the newest.
+const POINTS_MAX: usize = 100_000;
+
+fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
+    match chart::render_inline(spec) {
+        Ok(svg) => Drawn { svg: Some(Value::from_safe_string(svg)), caption, why: String::new(), table },
+        Err(error) => Drawn { svg: None, caption, why: clean::shorten(&error.to_string(), 200), table },
+    }
+}
+
+/// Durations of the newest runs, the size of a word.
+pub(super) fn spark(profile: &PipelineProfile, place: usize) -> Drawn {
+    let series = profile.run_series(Metric::Duration).or_else(|| profile.series.first());
+    let metric = series.map_or(Metric::Duration, |series| series.metric);
+    let points = series.map_or(&[][..], |series| &series.points);
+    let first = points.len().saturating_sub(SPARK_VALUES);
+    let newest = &points[first..];
+    let change = series.and_then(|series| series.changes.last());
+    let change_at = change.and_then(|change| newest.iter().position(|point| point.started_at == change.time));
+    let level = series.and_then(|series| series.levels.last());
+    let frame = Frame { width: 236, ..Frame::new(format!("spark-{place}")) };
+    let trend = sparkline::Trend {
+        subject: clean::name(&profile.pipeline),
+        values: newest.iter().map(|point| point.value.filter(|value| value.is_finite())).collect(),
+        band: level.map(|level| (level.low, level.high)),
+        change: change_at.filter(|at| *at > 0),
+        change_percent: change.and_then(|change| change.change_percent),
+    };
+    let spec = sparkline::Sparkline { frame, trend, unit: metric.into(), better: metric.better(), height: 40 };
+    let caption = format!("{} of the newest runs", metric.label());
+    draw(&Spec::Sparkline(spec), caption.clone(), Grid::new(caption, &[]))
+}
+
+/// One metric of one pipeline or step, run by run.
+pub(super) fn timeline(profile: &PipelineProfile, series: &SeriesView, place: usize) -> Drawn {
+    let subject = series_subject(profile, series);
+    let points = &series.points[series.points.len().saturating_sub(POINTS_MAX)..];
+    let begin = points.first().and_then(|point| parse_time(&point.started_at).ok()).unwrap_or(i64::MIN);
+    let spec = timeline::Timeline {
+        frame: Frame::new(format!("line-{place}")),
+        subject: subject.clone(),
+        quantity: series.metric.label().to_owned(),
+        unit: series.metric.into(),
+        better: series.metric.better(),
+        points: points.iter().filter_map(timeline_point).collect(),
+        levels: series.levels.iter().filter_map(timeline_level).filter(|level| level.to >= begin).collect(),
+        changes: series.changes.iter().filter_map(timeline_change).filter(|change| change.time >= begin).collect(),
+        height: 190,
+    };
+    let caption = format!("{subject}: {} run by run", series.metric.label());
+    let value = |number| Cell::metric(series.metric, number);
+    let table = Grid::new(caption.clone(), &["Run", "Started", "#Value", "Outcome", "Mark"]);
+    let changed = |time: &str| series.changes.iter().any(|change| change.time == time);
+    let table = table.fill_newest(&series.points, |point| {
+        let mark = match (point.outlier, changed(&point.started_at)) {
+            (_, true) => "change point",
+            (true, _) => "outlier",
+            _ => "",
+        };
+        vec![
+            Cell::text(&point.run_id),
+            Cell::time(Some(&point.started_at)),
+            value(point.value),
+            Cell::badge(outcome_badge(point.outcome)),
+            Cell::text(mark),
+        ]
+    });
+    draw(&Spec::Timeline(spec), caption, table)
+}
+
+fn series_subject(profile: &PipelineProfile, series: &SeriesView) -> String {
+    match &series.step {
+        Some(step) => format!("{} / {}", clean::shorten(&profile.pipeline, 40), clean::shorten(step, 40)),
+        None => clean::name(&profile.pipeline),
+    }
+}
+
+fn timeline_point(point: &super::PointView) -> Option<timeline::Point> {
+    let mark = match (point.outcome, point.outlier) {
+        (Outcome::Failure | Outcome::TimedOut, _) => timeline::PointMark::Failed,
+        (_, true) => timeline::PointMark::Outlier,
+        _ => timeline::PointMark::Ok,
+    };
+    let time = parse_time(&point.started_at).ok()?;
+    let value = point.value.filter(|value| value.is_finite());
+    Some(timeline::Point { time, value, run: clean::shorten(&point.run_id, 40), mark })
+}
+
+fn timeline_level(level: &super::LevelView) -> Option<timeline::Level> {
+    let (from, to) = (parse_time(&level.from).ok()?, parse_time(&level.to).ok()?);
+    Some(timeline::Level { from, to, value: level.value, low: level.low, high: level.high })
+}
+
+fn timeline_change(change: &super::ChangeView) -> Option<timeline::Change> {
+    let time = parse_time(&change.time).ok()?;
+    Some(timeline::Change { time, run: clean::shorten(&change.run_id, 40), before: change.before, after: change.after })
+}
+
+/// Steps before and after the last change: which one carries it.
+pub(super) fn differential_steps(profile: &PipelineProfile, since: Option<&str>) -> Option<Drawn> {
+    let changed: Vec<_> =
+        profile.steps.iter().filter(|step| step.before_s.is_some() || step.after_s.is_some()).collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let labels = match since {
+        Some(run) => [format!("before run {run}"), format!("since run {run}")],
+        None => ["older half".to_owned(), "newer half".to_owned()],
+    };
+    let caption = format!("{}: steps, {} and {}", clean::name(&profile.pipeline), labels[0], labels[1]);
+    let table = Grid::new(caption.clone(), &["Step", "#Before", "#After", "#Difference", "#Change"])
+        .fill(&changed, |step| step_row(step));
+    let [before_label, after_label] = labels;
+    let rows = changed.iter().map(|step| steps::StepChange {
+        step: clean::name(&step.step),
+        before: step.before_s,
+        after: step.after_s,
+    });
+    let spec = steps::StepComparison {
+        frame: Frame::new("steps"),
+        subject: clean::name(&profile.pipeline),
+        quantity: "duration".to_owned(),
+        unit: Unit::Seconds,
+        better: Metric::Duration.better(),
+        before_label,
+        after_label,
+        steps: rows.take(steps::STEPS_MAX).collect(),
+        whole: None,
+    };
+    Some(draw(&Spec::StepComparison(spec), caption, table))
+}
+
+fn step_row(step: &StepProfile) -> Vec<Cell> {
+    let both = step.before_s.zip(step.after_s);
+    vec![
+        Cell::text(&step.step),
+        Cell::metric(Metric::Duration, step.before_s),
+        Cell::metric(Metric::Duration, step.after_s),
+        Cell::metric(Metric::Duration, both.map(|(before, after)| after - before)),
+        Cell::change(both.filter(|(before, _)| *before > 0.0).map(|(before, after)| (after / before - 1.0) * 100.0)),
+    ]
+}
+
+/// The same between the windows of a comparison.
+pub(super) fn compared_steps(pipeline: &PipelineComparison, place: usize) -> Option<Drawn> {
+    if pipeline.steps.is_empty() {
+        return None;
+    }
+    let caption = format!("{}: steps in A and B", clean::name(&pipeline.pipeline));
+    let rows = pipeline.steps.iter().map(|step| steps::StepChange {
+        step: clean::name(&step.step),
+        before: step.a_s,
+        after: step.b_s,
+    });
+    let spec = steps::StepComparison {
+        frame: Frame::new(format!("steps-{place}")),
+        subject: clean::name(&pipeline.pipeline),
+        quantity: "duration".to_owned(),
+        unit: Unit::Seconds,
+        better: Metric::Duration.better(),
+        before_label: "A".to_owned(),
+        after_label: "B".to_owned(),
+        steps: rows.take(steps::STEPS_MAX).collect(),
+        whole: None,
+    };
+    Some(draw(&Spec::StepComparison(spec), caption.clone(), super::pages::comparison::steps(pipeline)))
+}
+
+/// Median and slowest run on one scale.
+pub(super) fn waterfalls(profile: &PipelineProfile) -> Option<Drawn> {
+    let runs: Vec<&Waterfall> = profile.waterfalls.iter().filter(|run| !run.bars.is_empty()).take(4).collect();
+    if runs.is_empty() {
+        return None;
+    }
+    let label = |run: &Waterfall| format!("{} {}", clean::shorten(&run.label, 40), clean::shorten(&run.run_id, 24));
+    let caption = format!("{}: where the time goes", clean::name(&profile.pipeline));
+    let bars: Vec<_> = runs.iter().flat_map(|run| run.bars.iter().map(|bar| (label(run), bar))).collect();
+    let table =
+        Grid::new(caption.clone(), &["Step", "Run", "#Starts after", "#Takes", "Outcome"]).fill(&bars, |(run, bar)| {
+            vec![
+                Cell::text(&bar.step),
+                Cell::text(run),
+                Cell::metric(Metric::Duration, Some(bar.start_s)),
+                Cell::metric(Metric::Duration, Some(bar.duration_s)),
+                Cell::badge(outcome_badge(bar.outcome)),
+            ]
+        });
+    let run_steps = |run: &Waterfall| waterfall::RunSteps {
+        label: label(run),
+        duration_s: run.duration_s,
+        steps: run
+            .bars
+            .iter()
+            .take(waterfall::STEPS_MAX)
+            .map(|bar| waterfall::StepBar {
+                step: clean::name(&bar.step),
+                start_s: bar.start_s,
+                duration_s: bar.duration_s,
+                failed: matches!(bar.outcome, Outcome::Failure | Outcome::TimedOut),
+            })
+            .collect(),
+    };
+    let runs = runs.into_iter().map(run_steps).collect();
+    let spec = waterfall::StepWaterfall { frame: Frame::new("runs"), subject: clean::name(&profile.pipeline), runs };
+    Some(draw(&Spec::StepWaterfall(spec), caption, table))
+}
+
+/// How the values spread before and after the last change; one group without a change.
+pub(super) fn spread(profile: &PipelineProfile, series: &SeriesView, place: usize) -> Option<Drawn> {
+    let since = series.changes.last();
+    let cut = since.and_then(|change| series.points.iter().position(|point| point.started_at == change.time));
+    let begin = series.points.len().saturating_sub(POINTS_MAX);
+    let (before, after) = series.points.split_at(cut.unwrap_or(0).max(begin));
+    let values =
+        |points: &[super::PointView]| points.iter().filter_map(|p| p.value).filter(|v| v.is_finite()).collect();
+    let groups = match since.filter(|_| cut.is_some()) {
+        Some(change) => {
+            let run = clean::shorten(&change.run_id, 24);
+            // Only the stretch at the level before, not what was accepted long ago.
+            let last = series.changes.len().checked_sub(2).and_then(|at| series.changes.get(at));
+            let start = last.and_then(|last| before.iter().position(|p| p.started_at == last.time)).unwrap_or(0);
+            vec![
+                distribution::Group { label: format!("before run {run}"), values: values(&before[start..]) },
+                distribution::Group { label: format!("since run {run}"), values: values(after) },
+            ]
+        }
+        None => vec![distribution::Group { label: "all runs".to_owned(), values: values(after) }],
+    };
+    if groups.iter().all(|group| group.values.len() < 3) {
+        return None;
+    }
+    let subject = series_subject(profile, series);
+    let caption = format!("{subject}: spread of the {}", series.metric.label());
+    let table = Grid::new(
+        caption.clone(),
+        &["Runs", "#Count", "#Lowest", "#Lower quarter", "#Median", "#Upper quarter", "#Highest"],
+    )
+    .fill(&groups, |group| spread_row(series.metric, group));
+    let spec = distribution::Distribution {
+        frame: Frame::new(format!("spread-{place}")),
+        subject,
+        quantity: series.metric.label().to_owned(),
+        unit: series.metric.into(),
+        better: series.metric.better(),
+        groups,
+    };
+    Some(draw(&Spec::Distribution(spec), caption, table))
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place in a list"
+)]
+fn spread_row(metric: Metric, group: &distribution::Group) -> Vec<Cell> {
+    let mut sorted = group.values.clone();
+    sorted.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let last = sorted.len().checked_sub(1)? as f64;
+        let (low, high) = ((last * share).floor(), (last * share).ceil());
+        let (a, b) = (sorted.get(low as usize)?, sorted.get(high as usize)?);
+        Some(a + (b - a) * (last * share - low))
+    };
+    let mut row =
+        vec![Cell::text(&group.label), Cell::number(Some(sorted.len() as f64), |n| format_metric(Metric::Retries, n))];
+    row.extend([0.0, 0.25, 0.5, 0.75, 1.0].map(|share| Cell::metric(metric, at(share))));
+    row
+}
+
+/// Cost of all pipelines by model.
+pub(super) fn cost_by_model(_bundle: &super::Bundle) -> Option<Drawn> {
+    None
+}

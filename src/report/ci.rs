@@ -1,0 +1,359 @@
+//! What a CI system sees of a verdict: annotations, job summary, comment, JUnit XML, GitLab metrics.
+//!
+//! The formats are GitHub's workflow commands, JUnit as Jenkins and GitLab read it, and GitLab's metrics
+//! report, which is OpenMetrics text. Names are hostile in each of them.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Finding, Severity, Verdict, VerdictWord};
+
+use super::markdown::escape;
+use super::{clean, words};
+
+/// GitHub shows no more than this of one step.
+const ANNOTATIONS_MAX: usize = 10;
+/// GitHub refuses longer comments; counted in UTF-16 units there, never more than bytes.
+const COMMENT_MAX: usize = 65_536;
+/// GitHub refuses larger summaries; we stop long before.
+const SUMMARY_ROWS_MAX: usize = 100;
+/// Findings and metrics of the machine-read forms.
+const ITEMS_MAX: usize = 1_000;
+
+/// Finds our comment again, so that the next push rewrites it. One per `key`, e.g. the job's name.
+#[must_use]
+pub fn comment_marker(key: &str) -> String {
+    let key: String = key.chars().filter(|ch| ch.is_ascii_alphanumeric() || "._-".contains(*ch)).take(80).collect();
+    // Two hyphens in a row end a comment in old parsers.
+    format!("<!-- perfline:{} -->", key.replace("--", "-"))
+}
+
+/// GitHub workflow commands, at most ten: the worst finding of each pipeline, worst first, one a line.
+#[must_use]
+pub fn annotations(verdict: &Verdict, fail_on: Severity) -> String {
+    if verdict.verdict == VerdictWord::InsufficientData {
+        let message = escape_data(&words::headline(verdict, fail_on));
+        return format!("::warning title=perfline%3A not enough data::{message}\n");
+    }
+    let mut seen = BTreeSet::new();
+    let worst = verdict.findings.iter().filter(|finding| finding.actionable && seen.insert(finding.pipeline.as_str()));
+    worst.take(ANNOTATIONS_MAX).map(|finding| annotation(finding, fail_on)).collect()
+}
+
+fn annotation(finding: &Finding, fail_on: Severity) -> String {
+    let level = if finding.severity >= fail_on { "error" } else { "warning" };
+    let title = format!("{}: {} {}", finding.severity.as_str(), words::place(finding), words::what(finding));
+    let mut message =
+        format!("{}, since {}, {}.", words::levels(finding), words::since(finding), words::sureness(finding));
+    if !finding.recommendation.is_empty() {
+        message.push_str(&format!(" {}", clean::shorten(&finding.recommendation, 400)));
+    }
+    format!("::{level} title={}::{}\n", escape_property(&title), escape_data(&message))
+}
+
+/// What GitHub's toolkit escapes in a message.
+fn escape_data(text: &str) -> String {
+    clean::line(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// What GitHub's toolkit escapes in a property.
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The job summary as Markdown.
+#[must_use]
+pub fn summary(verdict: &Verdict, fail_on: Severity) -> String {
+    let mut out = lead(verdict, fail_on);
+    out.push_str(&table(&verdict.findings, SUMMARY_ROWS_MAX, 300));
+    out.push_str(&format!("{}\n", escape(&words::coverage(verdict))));
+    out
+}
+
+/// The comment on a pull request: the marker first, then as many findings as fit into 65,536 bytes.
+#[must_use]
+pub fn comment(verdict: &Verdict, fail_on: Severity, key: &str) -> String {
+    let head = format!("{}\n{}", comment_marker(key), lead(verdict, fail_on));
+    let foot = format!("{}\n", escape(&words::coverage(verdict)));
+    let mut rows = verdict.findings.len().min(SUMMARY_ROWS_MAX);
+    loop {
+        let text = format!("{head}{}{foot}", table(&verdict.findings, rows, 200));
+        if text.len() < COMMENT_MAX || rows == 0 {
+            return text;
+        }
+        rows /= 2;
+    }
+}
+
+fn lead(verdict: &Verdict, fail_on: Severity) -> String {
+    let (glyph, word) = match verdict.verdict {
+        VerdictWord::Pass => ("✅", "perfline: pass"),
+        VerdictWord::Fail => ("❌", "perfline: regression"),
+        VerdictWord::InsufficientData => ("❔", "perfline: not enough data"),
+    };
+    let line = words::headline(verdict, fail_on);
+    let line = line.strip_prefix("not enough data: ").unwrap_or(&line);
+    format!("### {glyph} {word}\n\n**{}**\n\n", escape(line))
+}
+
+/// Worst first; the evidence stands beside each.
+fn table(findings: &[Finding], rows: usize, advice_max: usize) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut out = "| Severity | Where | What | Levels | Since | How sure | Look at first |\n".to_owned();
+    out.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
+    for finding in findings.iter().take(rows) {
+        let mark = if finding.actionable { "" } else { " (not gating)" };
+        let cells = [
+            words::place(finding),
+            words::what(finding),
+            words::levels(finding),
+            words::since(finding),
+            words::sureness(finding),
+            clean::shorten(&finding.recommendation, advice_max),
+        ];
+        let cells = cells.map(|cell| escape(&cell)).join(" | ");
+        let glyph = words::severity_glyph(finding.severity);
+        out.push_str(&format!("| {glyph} {}{mark} | {cells} |\n", finding.severity.as_str()));
+    }
+    if findings.len() > rows {
+        out.push_str(&format!("\n{} more are in the report.\n", findings.len() - rows));
+    }
+    out.push('\n');
+    out
+}
+
+/// JUnit XML: a failed test per finding that fails the gate, a passed one for the rest of the series,
+/// a skipped one for those without enough runs.
+#[must_use]
+pub fn junit(verdict: &Verdict, fail_on: Severity) -> String {
+    let failing: Vec<_> = words::gating(verdict, fail_on).into_iter().take(ITEMS_MAX).collect();
+    let smaller: Vec<_> =
+        verdict.findings.iter().filter(|f| f.actionable && f.severity < fail_on).take(ITEMS_MAX).collect();
+    let skipped = usize::from(verdict.series_insufficient > 0);
+    // A gate that fails for no finding still fails here.
+    let bare = usize::from(verdict.verdict == VerdictWord::Fail && failing.is_empty());
+    let tests = 1 + failing.len() + smaller.len() + skipped;
+    let failures = failing.len() + bare;
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites name=\"perfline\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">\n  \
+         <testsuite name=\"perfline check\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\">\n"
+    );
+    let line = xml(&words::headline(verdict, fail_on));
+    if bare > 0 {
+        out.push_str(&format!(
+            "    <testcase classname=\"perfline\" name=\"gate\"><failure message=\"{line}\"/></testcase>\n"
+        ));
+    } else {
+        out.push_str(&format!(
+            "    <testcase classname=\"perfline\" name=\"{} series checked\"><system-out>{line}</system-out></testcase>\n",
+            verdict.series_checked
+        ));
+    }
+    for finding in failing {
+        let (class, name, message, body) = case(finding);
+        out.push_str(&format!(
+            "    <testcase classname=\"{class}\" name=\"{name}\"><failure message=\"{message}\" type=\"{}\">{body}</failure></testcase>\n",
+            finding.severity.as_str()
+        ));
+    }
+    for finding in smaller {
+        let (class, name, message, body) = case(finding);
+        out.push_str(&format!(
+            "    <testcase classname=\"{class}\" name=\"{name}\"><system-out>{message}: {body}</system-out></testcase>\n"
+        ));
+    }
+    if skipped > 0 {
+        out.push_str(&format!(
+            "    <testcase classname=\"perfline\" name=\"{0} series without enough runs\"><skipped message=\"not enough data for {0} series\"/></testcase>\n",
+            verdict.series_insufficient
+        ));
+    }
+    out.push_str("  </testsuite>\n</testsuites>\n");
+    out
+}
+
+/// Class, name, message and body of a finding's test, escaped.
+fn case(finding: &Finding) -> (String, String, String, String) {
+    let name = format!("{} {}", finding.step.as_deref().map_or("run".to_owned(), clean::name), finding.metric.label());
+    let message = format!("{} since {}", words::what(finding), words::since(finding));
+    let body = format!(
+        "{}; {}. {}",
+        words::levels(finding),
+        words::sureness(finding),
+        clean::shorten(&finding.recommendation, 400)
+    );
+    (xml(&clean::name(&finding.pipeline)), xml(&name), xml(&message), xml(&body))
+}
+
+/// Text or attribute of XML 1.0; what XML cannot hold was made visible by `clean`.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for ch in clean::line(text).chars() {
+        match ch {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(ch),
+        }
+    }
+    out
+}
+
+/// GitLab's `metrics.txt`: levels before and after of every finding, then the counts.
+#[must_use]
+pub fn gitlab_metrics(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    let mut seen = BTreeSet::new();
+    let mut family = |name: &str, help: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            out.push_str(&format!("# TYPE {name} gauge\n# HELP {name} {help}\n{}", lines.concat()));
+        }
+    };
+    let found: Vec<_> =
+        verdict.findings.iter().take(ITEMS_MAX).filter(|finding| seen.insert(labels(finding))).collect();
+    let sample = |name: &str, value: fn(&Finding) -> f64| -> Vec<String> {
+        found.iter().map(|finding| format!("{name}{{{}}} {}\n", labels(finding), number(value(finding)))).collect()
+    };
+    family("perfline_level", "Newest level, in the metric's base unit.", sample("perfline_level", |f| f.current));
+    family("perfline_baseline", "Level before.", sample("perfline_baseline", |f| f.baseline));
+    family("perfline_change_percent", "Change of the level.", sample("perfline_change_percent", |f| f.change_percent));
+    family(
+        "perfline_series_checked",
+        "Series with enough runs.",
+        vec![format!("perfline_series_checked {}\n", verdict.series_checked)],
+    );
+    family(
+        "perfline_series_insufficient",
+        "Series without enough runs.",
+        vec![format!("perfline_series_insufficient {}\n", verdict.series_insufficient)],
+    );
+    let regressions = verdict.findings.iter().filter(|finding| finding.actionable).count();
+    family("perfline_regressions", "Actionable findings.", vec![format!("perfline_regressions {regressions}\n")]);
+    out.push_str("# EOF\n");
+    out
+}
+
+fn labels(finding: &Finding) -> String {
+    let value = |text: &str| clean::name(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let step = finding.step.as_deref().map(value).unwrap_or_default();
+    format!("pipeline=\"{}\",step=\"{step}\",metric=\"{}\"", value(&finding.pipeline), finding.metric.as_str())
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{finding, verdict};
+
+    const EVIL: &str = "x%0A\r\n::error::forged,title=y\"'><&|`\u{202e}\u{1b}[31m]]>";
+
+    fn evil() -> Verdict {
+        let mut found = finding();
+        found.pipeline = EVIL.to_owned();
+        found.step = Some(EVIL.to_owned());
+        found.since_run = EVIL.to_owned();
+        found.recommendation = EVIL.to_owned();
+        verdict(vec![found])
+    }
+
+    #[test]
+    fn an_annotation_names_place_change_and_proof() {
+        let text = annotations(&verdict(vec![finding()]), Severity::High);
+        assert!(
+            text.starts_with("::error title=CRITICAL%3A build / test_x duration +140 %25::120 ms to 288 ms"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn annotations_are_ten_at_most_and_one_per_pipeline() {
+        let many: Vec<_> = (0..30).map(|at| Finding { pipeline: format!("p{}", at / 2), ..finding() }).collect();
+        assert_eq!(annotations(&verdict(many), Severity::High).lines().count(), 10);
+        assert_eq!(annotations(&verdict(vec![finding(), finding()]), Severity::High).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_hostile_name_forges_no_second_command() {
+        let text = annotations(&evil(), Severity::High);
+        assert_eq!(text.lines().count(), 1);
+        let title = text.split("::").nth(1).unwrap_or_default();
+        assert!(!title.trim_start_matches("error title=").contains([',', ':']), "{title}");
+    }
+
+    #[test]
+    fn the_comment_fits_with_thousands_of_hostile_findings_and_keeps_its_marker() {
+        let long = Finding { recommendation: "<&|".repeat(4000), step: Some("|".repeat(500)), ..finding() };
+        let text = comment(&verdict(vec![long; 3000]), Severity::High, "ci--main -->x");
+        assert!(text.len() < COMMENT_MAX, "{}", text.len());
+        assert!(text.starts_with("<!-- perfline:ci-main-x -->\n### ❌"), "{}", &text[..80]);
+        assert!(text.contains("more are in the report"));
+    }
+
+    #[test]
+    fn silence_is_a_warning_and_a_skipped_test_never_a_pass() {
+        let mut none = verdict(Vec::new());
+        none.verdict = VerdictWord::InsufficientData;
+        (none.series_checked, none.series_insufficient) = (0, 4);
+        assert!(annotations(&none, Severity::High).starts_with("::warning title=perfline%3A not enough data::"));
+        assert!(summary(&none, Severity::High).contains("not enough data"));
+        assert!(junit(&none, Severity::High).contains("<skipped message=\"not enough data for 4 series\"/>"));
+    }
+
+    #[test]
+    fn junit_counts_what_it_lists() {
+        let mut small = finding();
+        small.severity = Severity::Medium;
+        let mut mixed = verdict(vec![finding(), small]);
+        mixed.series_insufficient = 2;
+        let text = junit(&mixed, Severity::High);
+        assert_eq!(text.matches("<testcase").count(), 4);
+        assert_eq!(text.matches("<failure").count(), 1);
+        assert!(text.contains("tests=\"4\" failures=\"1\" skipped=\"1\""), "{text}");
+    }
+
+    #[test]
+    fn junit_holds_hostile_text_as_text() {
+        let text = junit(&evil(), Severity::High);
+        assert!(text.chars().all(|ch| ch == '\n' || !ch.is_control()));
+        assert_eq!(text.matches("<testcase").count(), 2);
+        assert!(!text.contains("]]>") && text.contains("&lt;&amp;"));
+    }
+
+    #[test]
+    fn gitlab_metrics_end_with_eof_and_say_infinity() {
+        let text = gitlab_metrics(&verdict(vec![Finding { change_percent: f64::INFINITY, ..finding() }]));
+        assert!(text.ends_with("# EOF\n"));
+        assert!(
+            text.contains("perfline_level{pipeline=\"build\",step=\"test_x\",metric=\"duration\"} 0.288\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("perfline_change_percent{pipeline=\"build\",step=\"test_x\",metric=\"duration\"} +Inf\n")
+        );
+        assert_eq!(gitlab_metrics(&evil()).lines().filter(|line| line.starts_with("perfline_level")).count(), 1);
+    }
+
+    #[test]
+    fn a_hostile_cell_adds_no_column_to_a_summary() {
+        let text = summary(&evil(), Severity::High);
+        let columns = |line: &str| line.replace("\\|", "").matches('|').count();
+        for line in text.lines().filter(|line| line.starts_with('|')) {
+            assert_eq!(columns(line), 8, "{line}");
+        }
+        assert!(!text.contains('<'));
+    }
+}

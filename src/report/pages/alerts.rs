@@ -1,0 +1,71 @@
+//! One card per finding: what, how much, how sure, since when, what next.
+
+use minijinja::Value;
+
+use crate::model::{Finding, Severity};
+use crate::report::bundle::{Alert, AlertState, Bundle};
+use crate::report::view::{self, FindingView, VerdictView};
+
+/// Cards on the page.
+pub(in crate::report) const CARDS_MAX: usize = 200;
+
+/// Alerts with a life, then findings of the verdict that have none; worst first within each state.
+pub(in crate::report) fn cards(bundle: &Bundle) -> Vec<FindingView> {
+    let mut lively: Vec<&Alert> = bundle.alerts.iter().collect();
+    lively.sort_by_key(|alert| (standing(alert.state), std::cmp::Reverse(alert.finding.severity)));
+    let orphans = orphans(bundle);
+    let (live, done): (Vec<_>, Vec<_>) = lively.into_iter().partition(|a| standing(a.state) < 2);
+    let ordered = live.into_iter().map(Either::Alert).chain(orphans.into_iter().map(Either::Finding));
+    let ordered = ordered.chain(done.into_iter().map(Either::Alert)).take(CARDS_MAX).enumerate();
+    ordered
+        .map(|(place, card)| match card {
+            Either::Alert(alert) => FindingView::of_alert(alert, place, bundle),
+            Either::Finding(finding) => FindingView::of(finding, place, bundle),
+        })
+        .collect()
+}
+
+enum Either<'a> {
+    Alert(&'a Alert),
+    Finding(&'a Finding),
+}
+
+fn standing(state: AlertState) -> u8 {
+    match state {
+        AlertState::Open => 0,
+        AlertState::Acknowledged => 1,
+        AlertState::Muted => 2,
+        AlertState::Resolved => 3,
+    }
+}
+
+/// Findings of the verdict without an alert.
+fn orphans(bundle: &Bundle) -> Vec<&Finding> {
+    let same = |a: &Finding, b: &Finding| {
+        a.pipeline == b.pipeline
+            && a.step == b.step
+            && a.metric == b.metric
+            && a.kind == b.kind
+            && a.context == b.context
+    };
+    let known = |finding: &&Finding| !bundle.alerts.iter().any(|alert| same(&alert.finding, finding));
+    bundle.verdict.findings.iter().filter(known).collect()
+}
+
+/// The page's own part of the context.
+pub(in crate::report) fn context(bundle: &Bundle) -> Value {
+    let cards = cards(bundle);
+    let all = bundle.alerts.len() + orphans(bundle).len();
+    let worst = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+    let count = |word: &str| cards.iter().filter(|card| card.severity == word).count();
+    let tally = worst.map(|severity| {
+        let glyph = crate::report::words::severity_glyph(severity);
+        (severity.as_str(), glyph, count(severity.as_str()))
+    });
+    minijinja::context! {
+        verdict => view::value(VerdictView::of(bundle)),
+        left_out => all.saturating_sub(cards.len()),
+        tally => view::value(tally),
+        cards => view::value(cards),
+    }
+}

@@ -1,0 +1,6 @@
+//! One file per page: the bundle as the templates see it.
+
+pub(super) mod alerts;
+pub(super) mod comparison;
+pub(super) mod executive;
+pub(super) mod pipeline;

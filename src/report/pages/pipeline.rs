@@ -1,0 +1,300 @@
+//! The page that a developer reads: what moved, since when, in which step, and the evidence.
+
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::model::unit::{format_duration, format_share, format_usd};
+use crate::model::{Metric, Run};
+use crate::report::Bundle;
+use crate::report::charts::{self, Drawn};
+use crate::report::clean;
+use crate::report::format::UNKNOWN;
+use crate::report::grid::{Cell, Grid};
+use crate::report::profile::{BaselineProvenance, MetricSummary, ModelUse, PipelineProfile, StepProfile};
+use crate::report::view::{
+    self, FindingView, VerdictView, capital, context as context_words, health_badge, outcome_badge, trend_badge,
+};
+use crate::report::words;
+
+/// Findings that are told in full.
+const FINDINGS_MAX: usize = 20;
+/// Timelines that are drawn.
+const TIMELINES_MAX: usize = 12;
+/// Distributions that are drawn.
+const SPREADS_MAX: usize = 4;
+
+/// A part of the health score.
+#[derive(Serialize)]
+struct Part {
+    label: String,
+    score: Option<f64>,
+    said: String,
+    weight: String,
+    reason: String,
+}
+
+/// The page's own part of the context.
+pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> Value {
+    let findings: Vec<_> = profile
+        .findings
+        .iter()
+        .take(FINDINGS_MAX)
+        .enumerate()
+        .map(|(place, f)| FindingView::of(f, place, bundle))
+        .collect();
+    let since = last_change(profile);
+    minijinja::context! {
+        name => clean::name(&profile.pipeline),
+        service => profile.service.as_deref().map(clean::name),
+        verdict => view::value(verdict(profile, bundle)),
+        facts => view::value(facts(profile)),
+        more => profile.findings.len().saturating_sub(findings.len()),
+        findings => view::value(findings),
+        health => view::value(health_badge(profile.health.word)),
+        score => profile.health.score.map(|score| format!("{score:.0}")),
+        health_reason => clean::shorten(&profile.health.reason, 300),
+        parts => view::value(parts(profile)),
+        timelines => view::value(timelines(profile)),
+        differential => view::value(charts::differential_steps(profile, since.as_deref())),
+        waterfall => view::value(charts::waterfalls(profile)),
+        resources => Value::from(()),
+        models_chart => Value::from(()),
+        spreads => view::value(spreads(profile)),
+        metrics => view::value(metrics(profile)),
+        outcomes => view::value(outcomes(profile)),
+        trends => view::value(trends(profile)),
+        steps => view::value(steps(profile)),
+        models => view::value((!profile.models.is_empty()).then(|| models(profile))),
+        runs => view::value(runs(&profile.recent_runs)),
+        baselines => view::value(baselines(profile)),
+    }
+}
+
+/// The strip speaks for this pipeline alone.
+fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> VerdictView {
+    let worst = profile.findings.iter().find(|finding| finding.actionable);
+    let (tone, glyph, word, line) = match worst {
+        Some(finding) => {
+            let failing = finding.severity >= bundle.fail_on;
+            let since = format!(
+                "{} {} since run {}",
+                words::place(finding),
+                words::what(finding),
+                clean::shorten(&finding.since_run, 40)
+            );
+            if failing { ("bad", "✕", "Regression", since) } else { ("warn", "■", "Smaller regression", since) }
+        }
+        None if profile.baselines.is_empty() => {
+            let line = format!("{}: {} runs, no baseline yet", clean::name(&profile.pipeline), profile.runs);
+            ("unsure", "?", "Not enough data", line)
+        }
+        None => (
+            "good",
+            "✓",
+            "No regression",
+            format!("{}: no confirmed change for the worse", clean::name(&profile.pipeline)),
+        ),
+    };
+    let span = match (&profile.from, &profile.to) {
+        (Some(from), Some(to)) => format!(
+            "{} runs, {} to {}",
+            profile.runs,
+            crate::report::format::when(from),
+            crate::report::format::when(to)
+        ),
+        _ => format!("{} runs", profile.runs),
+    };
+    VerdictView { tone, glyph, word, line, coverage: span }
+}
+
+fn last_change(profile: &PipelineProfile) -> Option<String> {
+    let duration = profile.run_series(Metric::Duration).and_then(|series| series.changes.last());
+    let finding = || profile.findings.iter().find(|finding| finding.metric == Metric::Duration).map(|f| &f.since_run);
+    duration.map(|change| &change.run_id).or_else(finding).map(|run| clean::shorten(run, 24))
+}
+
+/// Six numbers at a glance.
+fn facts(profile: &PipelineProfile) -> Vec<(&'static str, String, String)> {
+    let find = |metric: Metric| profile.metrics.iter().find(|summary| summary.metric == metric);
+    let mut facts = Vec::new();
+    if let Some(duration) = find(Metric::Duration) {
+        let tail = [("p95", duration.p95), ("p99", duration.p99)];
+        let tail = tail.map(|(label, value)| format!("{label} {}", value.map_or(UNKNOWN.to_owned(), format_duration)));
+        facts.push(("Median duration", duration.p50.map_or(UNKNOWN.to_owned(), format_duration), tail.join(", ")));
+    }
+    let rate = profile.success_rate;
+    let interval = rate.map_or("no run says how it ended".to_owned(), |e| {
+        format!("95 %: {} to {}", format_share(e.low), format_share(e.high))
+    });
+    facts.push(("Success rate", rate.map_or(UNKNOWN.to_owned(), |e| format_share(e.value)), interval));
+    for (label, metric) in [
+        ("Cost per run", Metric::Cost),
+        ("Peak memory", Metric::PeakMemory),
+        ("Quality", Metric::Quality),
+        ("Throughput", Metric::Throughput),
+    ] {
+        if let Some(summary) = find(metric) {
+            let total =
+                summary.total.filter(|_| metric == Metric::Cost).map(|total| format!("{} in all", format_usd(total)));
+            let p95 = || {
+                format!(
+                    "p95 {}",
+                    summary.p95.map_or(UNKNOWN.to_owned(), |v| crate::model::unit::format_metric(metric, v))
+                )
+            };
+            let p50 = summary.p50.map_or(UNKNOWN.to_owned(), |v| crate::model::unit::format_metric(metric, v));
+            facts.push((label, p50, total.unwrap_or_else(p95)));
+        }
+    }
+    facts
+}
+
+fn parts(profile: &PipelineProfile) -> Vec<Part> {
+    let part = |part: &crate::track::HealthPart| Part {
+        label: capital(part.part.as_str()),
+        score: part.score,
+        said: part.score.map_or("not known".to_owned(), |score| format!("{score:.0}")),
+        weight: format!("{:.0} %", part.weight * 100.0),
+        reason: clean::shorten(&part.reason, 200),
+    };
+    profile.health.parts.iter().map(part).collect()
+}
+
+fn timelines(profile: &PipelineProfile) -> Vec<Drawn> {
+    let drawn = profile.series.iter().take(TIMELINES_MAX).enumerate();
+    drawn.map(|(place, series)| charts::timeline(profile, series, place)).collect()
+}
+
+fn spreads(profile: &PipelineProfile) -> Vec<Drawn> {
+    // The whole run's duration, then whatever has changed.
+    let wanted = profile.series.iter().enumerate().filter(|(place, series)| *place == 0 || !series.changes.is_empty());
+    wanted.filter_map(|(place, series)| charts::spread(profile, series, place)).take(SPREADS_MAX).collect()
+}
+
+/// What is measured.
+pub(in crate::report) fn metrics(profile: &PipelineProfile) -> Grid {
+    let row = |summary: &MetricSummary| {
+        vec![
+            Cell::text(capital(summary.metric.label())),
+            Cell::count(summary.n),
+            Cell::metric(summary.metric, summary.p50),
+            Cell::metric(summary.metric, summary.p95),
+            Cell::metric(summary.metric, summary.p99),
+            Cell::metric(summary.metric, summary.total),
+        ]
+    };
+    Grid::new("Measured per run", &["Metric", "#Runs", "#Median", "#p95", "#p99", "#Total"]).fill(&profile.metrics, row)
+}
+
+/// How runs ended.
+pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
+    let o = profile.outcomes;
+    let rows = [
+        ("success", o.success),
+        ("failure", o.failure),
+        ("timed out", o.timed_out),
+        ("cancelled", o.cancelled),
+        ("skipped", o.skipped),
+        ("unknown", o.unknown),
+    ];
+    #[allow(clippy::cast_precision_loss, reason = "counts of runs lie far below 2^53")]
+    let share = |count: u64| (profile.runs > 0).then(|| count as f64 / profile.runs as f64);
+    Grid::new("How runs ended", &["Outcome", "#Runs", "#Share"]).fill(&rows, |(word, count)| {
+        vec![Cell::text(word), Cell::count(*count), Cell::number(share(*count), format_share)]
+    })
+}
+
+/// Where the metrics are heading.
+pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
+    let heads = ["Metric", "Trend", "#Per day", "#Interval (95 %)", "#Over the period", "#p", "#Runs"];
+    Grid::new("Trends: Theil-Sen slope, Mann-Kendall p", &heads).fill(&profile.trends, |trend| {
+        let interval = trend.slope_low.zip(trend.slope_high);
+        let slope = |value: f64| crate::model::unit::format_metric(trend.metric, value);
+        vec![
+            Cell::text(capital(trend.metric.label())),
+            Cell::badge(trend_badge(trend.word)),
+            Cell::number(trend.slope_per_day, slope),
+            Cell::text(interval.map_or(UNKNOWN.to_owned(), |(low, high)| format!("{} to {}", slope(low), slope(high)))),
+            Cell::change(trend.change_percent),
+            Cell::number(trend.p_value, words::p_value),
+            Cell::count(u64::try_from(trend.n).unwrap_or(u64::MAX)),
+        ]
+    })
+}
+
+/// Every step.
+pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
+    let row = |step: &StepProfile| {
+        let both = step.before_s.zip(step.after_s).filter(|(before, _)| *before > 0.0);
+        vec![
+            Cell::text(&step.step),
+            Cell::count(step.n),
+            Cell::metric(Metric::Duration, step.p50_s),
+            Cell::metric(Metric::Duration, step.p95_s),
+            Cell::change(both.map(|(before, after)| (after / before - 1.0) * 100.0)),
+            Cell::number(step.failure_share, format_share),
+            Cell::count(step.retries),
+            Cell::number(step.cost_usd, format_usd),
+        ]
+    };
+    let heads = ["Step", "#Runs", "#Median", "#p95", "#Change", "#Failed", "#Retries", "#Cost"];
+    Grid::new("Steps", &heads).fill(&profile.steps, row)
+}
+
+/// Use of models.
+pub(in crate::report) fn models(profile: &PipelineProfile) -> Grid {
+    let row = |model: &ModelUse| {
+        vec![
+            Cell::text(&model.model),
+            Cell::count(model.calls),
+            Cell::count(model.failed),
+            Cell::metric(Metric::InputTokens, model.input_tokens),
+            Cell::metric(Metric::OutputTokens, model.output_tokens),
+            Cell::number(model.cost_usd, format_usd),
+            Cell::number(model.p50_s, format_duration),
+        ]
+    };
+    let heads = ["Model", "#Calls", "#Failed", "#Tokens in", "#Tokens out", "#Cost", "#Median call"];
+    Grid::new("Models and tokens", &heads).fill(&profile.models, row)
+}
+
+/// The newest runs.
+pub(in crate::report) fn runs(runs: &[Run]) -> Grid {
+    let row = |run: &Run| {
+        vec![
+            Cell::text(clean::shorten(&run.run_id, 40)),
+            Cell::time(Some(&run.started_at)),
+            Cell::badge(outcome_badge(run.outcome)),
+            Cell::number(run.duration_s, format_duration),
+            Cell::number(run.cost_usd, format_usd),
+            Cell::text(run.revision.as_deref().map_or(UNKNOWN.to_owned(), |revision| clean::shorten(revision, 12))),
+            Cell::text(run.branch.as_deref().map_or(UNKNOWN.to_owned(), |branch| clean::shorten(branch, 32))),
+            Cell::text(clean::shorten(run.error.as_deref().unwrap_or_default(), 120)),
+        ]
+    };
+    let heads = ["Run", "Started", "Outcome", "#Duration", "#Cost", "Revision", "Branch", "Error"];
+    Grid::new("Newest runs", &heads).fill(runs, row)
+}
+
+/// What runs are compared with.
+pub(in crate::report) fn baselines(profile: &PipelineProfile) -> Grid {
+    let row = |baseline: &BaselineProvenance| {
+        let place = baseline.step.as_deref().unwrap_or("whole run");
+        let span = match (&baseline.from_run, &baseline.to_run) {
+            (Some(from), Some(to)) => format!("{} to {}", clean::shorten(from, 24), clean::shorten(to, 24)),
+            _ => UNKNOWN.to_owned(),
+        };
+        vec![
+            Cell::text(capital(baseline.metric.label())),
+            Cell::text(place),
+            Cell::metric(baseline.metric, baseline.median),
+            Cell::metric(baseline.metric, baseline.mad),
+            Cell::count(baseline.n),
+            Cell::text(span),
+            Cell::line(context_words(&baseline.context).unwrap_or(UNKNOWN.to_owned())),
+            Cell::line(&baseline.reason),
+        ]
+    };
+    let heads = ["Metric", "Of", "#Median", "#MAD", "#Runs", "From run to run", "Context", "Why these runs"];
+    Grid::new("What runs are compared with", &heads).fill(&profile.baselines, row)
+}

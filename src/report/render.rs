@@ -1,0 +1,191 @@
+//! Which pages there are, and what their files are called.
+
+use std::collections::BTreeSet;
+
+use minijinja::{Value, context};
+
+use super::html::Pages;
+use super::profile::PipelineProfile;
+use super::{Bundle, ReportError, clean, markdown, names, pages, view};
+
+/// A report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The whole store on one page.
+    Executive,
+    /// A page per pipeline.
+    Pipeline,
+    /// A card per finding.
+    Alerts,
+    /// Two windows side by side.
+    Comparison,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Executive, Self::Pipeline, Self::Alerts, Self::Comparison];
+
+    /// Reads the word of the command line. Errors with the words that exist.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "executive" => Ok(Self::Executive),
+            "pipeline" => Ok(Self::Pipeline),
+            "alerts" => Ok(Self::Alerts),
+            "comparison" => Ok(Self::Comparison),
+            _ => Err(format!(
+                "`{}` is no kind of report; one of executive, pipeline, alerts, comparison",
+                clean::name(word)
+            )),
+        }
+    }
+}
+
+/// A face of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Self-contained pages.
+    Html,
+    /// The bundle.
+    Json,
+    /// For pull requests and wikis.
+    Markdown,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Html, Self::Json, Self::Markdown];
+
+    /// Reads the word of the command line. Errors with the words that exist.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "html" => Ok(Self::Html),
+            "json" => Ok(Self::Json),
+            "md" | "markdown" => Ok(Self::Markdown),
+            _ => Err(format!("`{}` is no format; one of html, json, md", clean::name(word))),
+        }
+    }
+}
+
+/// A file of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedFile {
+    /// Name without a folder: lower-case ASCII letters, digits, `-` and one dot.
+    pub name: String,
+    /// What it holds.
+    pub content: String,
+}
+
+/// One kind in one format, with the built-in templates.
+pub fn render(bundle: &Bundle, kind: Kind, format: Format) -> Result<Vec<RenderedFile>, ReportError> {
+    Renderer::new()?.render(bundle, kind, format)
+}
+
+/// Renders reports; knows the user's templates.
+pub struct Renderer {
+    pages: Pages,
+}
+
+impl Renderer {
+    /// With the built-in templates.
+    pub fn new() -> Result<Self, ReportError> {
+        Ok(Self { pages: Pages::new()? })
+    }
+
+    /// Puts a user's file in the place of a built-in one: `base.html`, `executive.html`, `style.css`.
+    /// Errors on a name that is not known, and on a template that does not parse.
+    pub fn override_template(&mut self, name: &str, source: String) -> Result<(), ReportError> {
+        self.pages.put(name, source)
+    }
+
+    /// One kind in one format. JSON is the bundle, whatever the kind.
+    pub fn render(&self, bundle: &Bundle, kind: Kind, format: Format) -> Result<Vec<RenderedFile>, ReportError> {
+        let one = |name: &str, content: String| vec![RenderedFile { name: name.to_owned(), content }];
+        match (format, kind) {
+            (Format::Json, _) => Ok(one("report.json", bundle.to_json()?)),
+            (Format::Markdown, Kind::Executive) => Ok(one("report.md", markdown::executive(bundle))),
+            (Format::Markdown, Kind::Pipeline) => Ok(pipelines(bundle, "md", |p| Ok(markdown::pipeline(bundle, p)))?),
+            (Format::Markdown, Kind::Alerts) => Ok(one("alerts.md", markdown::alerts(bundle))),
+            (Format::Markdown, Kind::Comparison) => Ok(one("comparison.md", markdown::comparison(bundle))),
+            (Format::Html, Kind::Executive) => {
+                let heading = pages::executive::heading(bundle);
+                let page =
+                    self.page(bundle, "executive.html", "index.html", &heading, pages::executive::context(bundle))?;
+                Ok(one("index.html", page))
+            }
+            (Format::Html, Kind::Alerts) => Ok(one(
+                "alerts.html",
+                self.page(bundle, "alerts.html", "alerts.html", "Alerts", pages::alerts::context(bundle))?,
+            )),
+            (Format::Html, Kind::Comparison) => {
+                let context = pages::comparison::context(bundle);
+                Ok(one(
+                    "comparison.html",
+                    self.page(bundle, "comparison.html", "comparison.html", "Comparison", context)?,
+                ))
+            }
+            (Format::Html, Kind::Pipeline) => pipelines(bundle, "html", |profile| {
+                self.page(
+                    bundle,
+                    "pipeline.html",
+                    "",
+                    &clean::name(&profile.pipeline),
+                    pages::pipeline::context(bundle, profile),
+                )
+            }),
+        }
+    }
+
+    /// Everything for `--out DIR`: the overview as `index.html`, a page per pipeline, alerts, comparison,
+    /// `report.json` and `report.md`, as far as `formats` asks for them.
+    pub fn render_all(&self, bundle: &Bundle, formats: &[Format]) -> Result<Vec<RenderedFile>, ReportError> {
+        let mut files = Vec::new();
+        if formats.contains(&Format::Html) {
+            for kind in Kind::ALL {
+                files.extend(self.render(bundle, kind, Format::Html)?);
+            }
+        }
+        if formats.contains(&Format::Json) {
+            files.extend(self.render(bundle, Kind::Executive, Format::Json)?);
+        }
+        if formats.contains(&Format::Markdown) {
+            files.extend(self.render(bundle, Kind::Executive, Format::Markdown)?);
+        }
+        Ok(files)
+    }
+
+    fn page(
+        &self,
+        bundle: &Bundle,
+        template: &str,
+        here: &str,
+        heading: &str,
+        own: Value,
+    ) -> Result<String, ReportError> {
+        let shared = context! {
+            shell => self.pages.shell(&bundle.branding),
+            nav => view::value(view::nav(here)),
+            heading => heading,
+            store => bundle.store.as_str(),
+            generated_at => bundle.generated_at.as_str(),
+        };
+        self.pages.page(template, context! { ..own, ..shared })
+    }
+}
+
+/// A file per pipeline; a pipeline that comes twice is shown once.
+fn pipelines(
+    bundle: &Bundle,
+    extension: &str,
+    write: impl Fn(&PipelineProfile) -> Result<String, ReportError>,
+) -> Result<Vec<RenderedFile>, ReportError> {
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
+    for profile in &bundle.pipelines {
+        let page = names::page_name(&profile.pipeline, profile.service.as_deref());
+        if seen.insert(page.clone()) {
+            let name = format!("{}.{extension}", page.trim_end_matches(".html"));
+            files.push(RenderedFile { name, content: write(profile)? });
+        }
+    }
+    Ok(files)
+}
