@@ -55,6 +55,7 @@ impl SampleSpan {
     }
 
     /// Seconds from begin to end.
+    #[cfg(test)]
     pub(super) fn duration_s(&self) -> f64 {
         (self.end_ns - self.start_ns) as f64 / SECOND_NS
     }

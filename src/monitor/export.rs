@@ -107,7 +107,7 @@ fn send_blocking(target: &Target, parcel: Parcel, deadline: Duration) -> Result<
     drop(entered);
     spans.set_resource(&parcel.resource);
     let run = Runner(runtime.as_ref().map(|runtime| runtime.handle().clone()));
-    run.block_on(spans.export(parcel.spans)).map_err(|error| error.to_string())?;
+    run.block_on(spans.export(parcel.spans)).map_err(|error| plain_words(&error.to_string()))?;
     let sent = send_readings(&run, &metrics, &parcel.readings, until);
     if let Some(runtime) = runtime {
         runtime.shutdown_background();
@@ -160,7 +160,7 @@ fn send_readings(
             scope.spawn(move || {
                 for reading in part {
                     let sent = if Instant::now() < until {
-                        run.block_on(exporter.export(reading)).map_err(|error| error.to_string())
+                        run.block_on(exporter.export(reading)).map_err(|error| plain_words(&error.to_string()))
                     } else {
                         Err("no time left for all resource samples".to_owned())
                     };
@@ -174,6 +174,14 @@ fn send_readings(
         }
     });
     failures.try_recv().map_or(Ok(()), Err)
+}
+
+/// The exporter's errors name its own parts first and repeat each layer: the cause stands last.
+fn plain_words(error: &str) -> String {
+    match error.rsplit_once(" error: ") {
+        Some((_, cause)) => cause.to_owned(),
+        None => error.strip_prefix("Operation failed: ").unwrap_or(error).to_owned(),
+    }
 }
 
 /// Runs a future to its end, on tokio where the exporter needs it.

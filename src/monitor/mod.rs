@@ -62,6 +62,9 @@ pub struct RunRequest {
     pub record_command: bool,
     /// Environment variables to learn from; only allow-listed names are looked up.
     pub environment: BTreeMap<String, String>,
+    /// Whether processes that lose their parent become ours instead of init's, so that none is missed.
+    /// It makes this process reap every child that it has: only for a program that does nothing else.
+    pub adopt_orphans: bool,
     /// Source of the run's times.
     pub clock: Clock,
     /// Longest time that sending may hold the exit code back.
@@ -83,6 +86,7 @@ impl RunRequest {
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
+            adopt_orphans: false,
             clock: Clock::Wall,
             export_deadline: Duration::from_secs(5),
         }

@@ -17,7 +17,7 @@ use super::propagation::{Inherited, format_traceparent};
 use super::signals::{Signals, asks_to_end};
 use super::spans::{Account, resource, run_attributes};
 use super::tree::TreeSampler;
-use super::usage::{Ledger, UsageMeter};
+use super::usage::{Ledger, Usage, UsageMeter};
 use super::{Destination, RunReport, RunRequest, git, outputs};
 use crate::model::Outcome;
 
@@ -37,8 +37,11 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
     let started_ns = request.clock.now();
     let began = Instant::now();
     let mut warnings = Vec::new();
-    let (ending, asked) = match Child::spawn(&request.command, &plan.variables) {
-        Ok(mut child) => watch.follow(&mut child, &mut signals, began).await?,
+    let (ending, asked) = match Child::spawn(&request.command, &plan.variables, request.adopt_orphans) {
+        Ok(mut child) => {
+            let sampler = TreeSampler::new(child.id(), request.adopt_orphans);
+            watch.follow(&mut child, sampler, &mut signals, began).await?
+        }
         Err(error) => {
             let (code, words) = explain_start(&program, &error);
             warnings.push(words);
@@ -46,7 +49,10 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
         }
     };
     let duration = began.elapsed();
-    let usage = watch.meter.finish(&watch.before, &Ledger::read());
+    let usage = match ending {
+        Ending::NotStarted(_) => Usage::default(),
+        _ => watch.meter.finish(&watch.before, &Ledger::read()),
+    };
     let account = Account {
         started_ns,
         // By the monotonic clock: a wall clock that is set meanwhile must not bend the duration.
@@ -157,11 +163,11 @@ impl Watch {
     async fn follow(
         &mut self,
         child: &mut Child,
+        mut sampler: Option<TreeSampler>,
         signals: &mut Signals,
         began: Instant,
     ) -> Result<(Ending, Option<Signal>), MonitorError> {
         let group = child.group();
-        let mut sampler = TreeSampler::new(child.id());
         let mut asked = None;
         let mut next = tokio::time::Instant::from_std(began + first_pause());
         loop {
@@ -191,14 +197,15 @@ impl Watch {
 }
 
 fn first_pause() -> Duration {
-    Duration::from_millis(10)
+    Duration::from_millis(3)
 }
 
 /// Close readings at first, so that short commands are seen; 250 ms in the first minute, 1 s after ten;
 /// slower wherever reading is dear.
 fn pause(elapsed: Duration, cost: Duration) -> Duration {
     let wanted = match elapsed.as_millis() {
-        0..50 => Duration::from_millis(40),
+        0..20 => Duration::from_millis(15),
+        20..50 => Duration::from_millis(40),
         50..500 => Duration::from_millis(100),
         500..60_000 => Duration::from_millis(250),
         60_000..600_000 => Duration::from_millis(500),
