@@ -3,6 +3,7 @@
 //! The command comes first: its exit code is ours, its signals reach it, and a collector that is away
 //! costs a warning. What is emitted is one run (CI/CD semantic conventions) with its resource samples.
 
+pub mod api;
 pub mod child;
 pub mod context;
 mod encode;
@@ -27,6 +28,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use api::Pipeline;
 pub use error::MonitorError;
 pub use run::run;
 pub use usage::Usage;
@@ -83,14 +85,19 @@ impl RunRequest {
             destination: Destination::Collector(None),
             outputs: Vec::new(),
             record_command: false,
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
+            environment: own_environment(),
             adopt_orphans: false,
             clock: Clock::Wall,
             export_deadline: Duration::from_secs(5),
         }
     }
+}
+
+/// This process's variables; what is no text is left out.
+fn own_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// A run as OTLP export requests (protobuf).

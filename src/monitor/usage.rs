@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use opentelemetry::KeyValue;
 
 use super::tree::{Sample, Traffic};
 
@@ -51,9 +52,7 @@ impl Ledger {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
         let (disk_read_bytes, disk_write_bytes) = own_disk_bytes();
         Self {
-            cpu_s: usage.map(|usage| {
-                (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
-            }),
+            cpu_s: usage.as_ref().map(cpu_s),
             largest_process_bytes: usage.as_ref().and_then(max_rss_bytes),
             own_bytes: getrusage(UsageWho::RUSAGE_SELF).ok().as_ref().and_then(max_rss_bytes),
             disk_read_bytes,
@@ -73,6 +72,42 @@ fn own_disk_bytes() -> (Option<u64>, Option<u64>) {
     let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
     let figure = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     (figure("read_bytes:"), figure("write_bytes:"))
+}
+
+/// What this very process has taken so far: for pipelines that measure themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnUsage {
+    cpu_s: Option<f64>,
+    disk_bytes: (Option<u64>, Option<u64>),
+}
+
+impl OwnUsage {
+    pub(super) fn read() -> Self {
+        let cpu = |who| getrusage(who).ok().map(|usage| cpu_s(&usage));
+        let own = cpu(UsageWho::RUSAGE_SELF);
+        Self { cpu_s: own.zip(cpu(UsageWho::RUSAGE_CHILDREN)).map(|(a, b)| a + b), disk_bytes: own_disk_bytes() }
+    }
+
+    /// What was taken since, ended children included. The peak is the process's, since it began.
+    pub(super) fn until_now(&self) -> Vec<KeyValue> {
+        let now = Self::read();
+        let grown = |then: Option<u64>, now: Option<u64>| Some(now?.saturating_sub(then?));
+        let peak = getrusage(UsageWho::RUSAGE_SELF).ok().as_ref().and_then(max_rss_bytes);
+        let count = |key, value: Option<u64>| Some(KeyValue::new(key, i64::try_from(value?).ok()?));
+        let cpu = now.cpu_s.zip(self.cpu_s).map(|(now, then)| KeyValue::new("perfline.cpu_s", now - then));
+        let facts = [
+            cpu,
+            count("perfline.peak_memory_bytes", peak),
+            count("perfline.disk_read_bytes", grown(self.disk_bytes.0, now.disk_bytes.0)),
+            count("perfline.disk_write_bytes", grown(self.disk_bytes.1, now.disk_bytes.1)),
+        ];
+        facts.into_iter().flatten().collect()
+    }
+}
+
+/// User and system time, seconds.
+fn cpu_s(usage: &nix::sys::resource::Usage) -> f64 {
+    (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
 }
 
 /// Takes the samples of one run as they come.
