@@ -75,6 +75,7 @@ pub(super) struct SampleRun {
 }
 
 /// So many seconds later.
+#[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
 pub(super) fn after(at: UnixNanos, seconds: f64) -> UnixNanos {
     at.saturating_add((seconds * SECOND_NS) as i64)
 }

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod child;
+mod ci;
 pub mod context;
 mod encode;
 pub mod error;
@@ -22,6 +23,7 @@ mod signals;
 pub mod spans;
 pub mod tree;
 pub mod usage;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

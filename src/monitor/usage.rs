@@ -120,6 +120,7 @@ pub struct UsageMeter {
 
 impl UsageMeter {
     /// Takes one sample, read `since_start` after the command began.
+    #[allow(clippy::cast_possible_truncation, reason = "a mean of byte counts is a byte count")]
     pub fn push(&mut self, sample: &Sample, since_start: Duration) {
         let usage = &mut self.usage;
         usage.samples += 1;
