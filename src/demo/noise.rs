@@ -29,6 +29,7 @@ impl Noise {
     }
 
     /// A whole number around a median.
+    #[allow(clippy::cast_possible_truncation, reason = "the cast saturates, and the medians are small")]
     pub(super) fn count(&mut self, median: f64, sigma: f64) -> i64 {
         self.around(median, sigma).round() as i64
     }

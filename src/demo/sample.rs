@@ -55,6 +55,7 @@ impl SampleSpan {
     }
 
     /// Seconds from begin to end.
+    #[cfg(test)]
     pub(super) fn duration_s(&self) -> f64 {
         (self.end_ns - self.start_ns) as f64 / SECOND_NS
     }
@@ -74,6 +75,7 @@ pub(super) struct SampleRun {
 }
 
 /// So many seconds later.
+#[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
 pub(super) fn after(at: UnixNanos, seconds: f64) -> UnixNanos {
     at.saturating_add((seconds * SECOND_NS) as i64)
 }

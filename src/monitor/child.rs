@@ -41,12 +41,14 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts `command`; the inner error says why it could not be started.
-    pub(super) fn spawn(command: &[OsString], variables: &[(String, String)]) -> io::Result<Self> {
+    /// Starts `command`; the error says why it could not be started. With `adopt`, processes that lose
+    /// their parent become children of this one, and are reaped.
+    pub(super) fn spawn(command: &[OsString], variables: &[(String, String)], adopt: bool) -> io::Result<Self> {
         let Some((program, arguments)) = command.split_first() else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
         let has_terminal = io::stdin().is_terminal();
+        let waited = if adopt && become_reaper() { Waited::All } else { Waited::Command };
         let child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().map(|(name, value)| (name, value)))
@@ -56,7 +58,7 @@ impl Child {
         let (sender, ended) = oneshot::channel();
         thread::Builder::new().name("perfline-wait".to_owned()).spawn(move || {
             // The receiver is gone only when the whole run was dropped.
-            drop(sender.send(wait(pid, has_terminal)));
+            drop(sender.send(wait(pid, waited, has_terminal)));
         })?;
         Ok(Self { pid, ended })
     }
@@ -90,7 +92,24 @@ impl Group {
     }
 }
 
-fn wait(pid: Pid, has_terminal: bool) -> io::Result<Ending> {
+/// Whom the waiting thread waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    Command,
+    All,
+}
+
+#[cfg(target_os = "linux")]
+fn become_reaper() -> bool {
+    nix::sys::prctl::set_child_subreaper(true).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn become_reaper() -> bool {
+    false
+}
+
+fn wait(pid: Pid, waited: Waited, has_terminal: bool) -> io::Result<Ending> {
     // Handing the terminal over from the background raises SIGTTOU, which would stop us.
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGTTOU);
@@ -101,10 +120,12 @@ fn wait(pid: Pid, has_terminal: bool) -> io::Result<Ending> {
         let _ = killpg(pid, Signal::SIGCONT);
     }
     let ending = loop {
-        match waitpid(pid, Some(WaitPidFlag::WUNTRACED)) {
-            Ok(WaitStatus::Exited(_, code)) => break Ok(Ending::Exited(code)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => break Ok(Ending::Killed(signal)),
-            Ok(WaitStatus::Stopped(_, signal)) if has_terminal => stop_along(pid, signal),
+        let whom = if waited == Waited::All { Pid::from_raw(-1) } else { pid };
+        match waitpid(whom, Some(WaitPidFlag::WUNTRACED)) {
+            Ok(WaitStatus::Exited(who, code)) if who == pid => break Ok(Ending::Exited(code)),
+            Ok(WaitStatus::Signaled(who, signal, _)) if who == pid => break Ok(Ending::Killed(signal)),
+            Ok(WaitStatus::Stopped(who, signal)) if who == pid && has_terminal => stop_along(pid, signal),
+            // An adopted process; or one that stopped without a terminal, which somebody else will wake.
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => break Err(io::Error::from(errno)),
         }

@@ -4,98 +4,8 @@
 //! reading is pure over a lookup. Sources: the documentation of each CI system, and the
 //! OpenTelemetry CI/CD and VCS semantic conventions (v1.43) for the words.
 
-/// Every variable that perfline looks at to describe a run.
-pub const ALLOWED: &[&str] = &[
-    "PERFLINE_PIPELINE",
-    "PERFLINE_RUN_ID",
-    "PERFLINE_BRANCH",
-    "PERFLINE_REVISION",
-    "PERFLINE_BASE_BRANCH",
-    "PERFLINE_ENVIRONMENT",
-    "PERFLINE_HOST_CLASS",
-    "OTEL_SERVICE_NAME",
-    "OTEL_RESOURCE_ATTRIBUTES",
-    "TRACEPARENT",
-    "TRACESTATE",
-    "BAGGAGE",
-    "GITHUB_ACTIONS",
-    "GITHUB_WORKFLOW",
-    "GITHUB_RUN_ID",
-    "GITHUB_RUN_ATTEMPT",
-    "GITHUB_JOB",
-    "GITHUB_REF",
-    "GITHUB_REF_NAME",
-    "GITHUB_HEAD_REF",
-    "GITHUB_BASE_REF",
-    "GITHUB_SHA",
-    "GITHUB_SERVER_URL",
-    "GITHUB_REPOSITORY",
-    "RUNNER_ENVIRONMENT",
-    "ImageOS",
-    "GITLAB_CI",
-    "CI_PIPELINE_ID",
-    "CI_PIPELINE_URL",
-    "CI_PIPELINE_NAME",
-    "CI_JOB_NAME",
-    "CI_COMMIT_SHA",
-    "CI_COMMIT_REF_NAME",
-    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
-    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
-    "CI_MERGE_REQUEST_IID",
-    "CI_MERGE_REQUEST_DIFF_BASE_SHA",
-    "CI_PROJECT_URL",
-    "CI_PROJECT_PATH",
-    "CI_ENVIRONMENT_NAME",
-    "CI_RUNNER_EXECUTABLE_ARCH",
-    "BUILDKITE",
-    "BUILDKITE_PIPELINE_SLUG",
-    "BUILDKITE_BUILD_ID",
-    "BUILDKITE_BUILD_NUMBER",
-    "BUILDKITE_BUILD_URL",
-    "BUILDKITE_BRANCH",
-    "BUILDKITE_COMMIT",
-    "BUILDKITE_PULL_REQUEST",
-    "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
-    "BUILDKITE_REPO",
-    "BUILDKITE_RETRY_COUNT",
-    "BUILDKITE_LABEL",
-    "BUILDKITE_AGENT_META_DATA_QUEUE",
-    "JENKINS_URL",
-    "JOB_NAME",
-    "BUILD_NUMBER",
-    "BUILD_URL",
-    "BRANCH_NAME",
-    "CHANGE_BRANCH",
-    "CHANGE_TARGET",
-    "CHANGE_ID",
-    "GIT_BRANCH",
-    "GIT_COMMIT",
-    "GIT_URL",
-    "STAGE_NAME",
-    "CIRCLECI",
-    "CIRCLE_WORKFLOW_ID",
-    "CIRCLE_JOB",
-    "CIRCLE_BUILD_URL",
-    "CIRCLE_BRANCH",
-    "CIRCLE_SHA1",
-    "CIRCLE_REPOSITORY_URL",
-    "CIRCLE_PROJECT_REPONAME",
-    "CIRCLE_PR_NUMBER",
-    "TF_BUILD",
-    "BUILD_DEFINITIONNAME",
-    "BUILD_BUILDID",
-    "SYSTEM_JOBATTEMPT",
-    "SYSTEM_JOBDISPLAYNAME",
-    "BUILD_SOURCEBRANCH",
-    "BUILD_SOURCEVERSION",
-    "BUILD_REPOSITORY_URI",
-    "SYSTEM_PULLREQUEST_SOURCEBRANCH",
-    "SYSTEM_PULLREQUEST_TARGETBRANCH",
-    "SYSTEM_PULLREQUEST_PULLREQUESTID",
-    "SYSTEM_COLLECTIONURI",
-    "SYSTEM_TEAMPROJECT",
-    "AGENT_OS",
-];
+use super::ci;
+use super::variables::ALLOWED;
 
 /// Longest text that is taken from a variable, in characters.
 const TEXT_CHARS_MAX: usize = 512;
@@ -136,12 +46,12 @@ impl Context {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let vars = Vars(&lookup);
         let mut context = match () {
-            () if vars.is_set("GITHUB_ACTIONS") => github(&vars),
-            () if vars.is_set("GITLAB_CI") => gitlab(&vars),
-            () if vars.is_set("BUILDKITE") => buildkite(&vars),
-            () if vars.is_set("CIRCLECI") => circle(&vars),
-            () if vars.is_set("TF_BUILD") => azure(&vars),
-            () if vars.is_set("JENKINS_URL") => jenkins(&vars),
+            () if vars.is_set("GITHUB_ACTIONS") => ci::github(&vars),
+            () if vars.is_set("GITLAB_CI") => ci::gitlab(&vars),
+            () if vars.is_set("BUILDKITE") => ci::buildkite(&vars),
+            () if vars.is_set("CIRCLECI") => ci::circle(&vars),
+            () if vars.is_set("TF_BUILD") => ci::azure(&vars),
+            () if vars.is_set("JENKINS_URL") => ci::jenkins(&vars),
             () => Self::default(),
         };
         let own = |name: &str, field: &mut Option<String>| {
@@ -171,10 +81,11 @@ impl Context {
     }
 }
 
-struct Vars<'a>(&'a dyn Fn(&str) -> Option<String>);
+/// A lookup that is held to the list.
+pub(super) struct Vars<'a>(&'a dyn Fn(&str) -> Option<String>);
 
 impl Vars<'_> {
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         debug_assert!(ALLOWED.contains(&name), "{name} is not on the allow-list");
         let value: String = (self.0)(name)?.trim().chars().take(TEXT_CHARS_MAX).collect();
         (!value.is_empty()).then_some(value)
@@ -184,150 +95,12 @@ impl Vars<'_> {
         self.text(name).is_some_and(|value| !value.eq_ignore_ascii_case("false"))
     }
 
-    fn first(&self, names: &[&str]) -> Option<String> {
+    pub(super) fn first(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| self.text(name))
     }
 
-    fn url(&self, name: &str) -> Option<String> {
+    pub(super) fn url(&self, name: &str) -> Option<String> {
         self.text(name).map(|url| without_user(&url))
-    }
-}
-
-fn github(vars: &Vars<'_>) -> Context {
-    let repository = vars.text("GITHUB_REPOSITORY").map(|path| {
-        let server = vars.url("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
-        format!("{server}/{path}")
-    });
-    let id = vars.text("GITHUB_RUN_ID");
-    Context {
-        ci: Some("github"),
-        pipeline: vars.text("GITHUB_WORKFLOW"),
-        run_url: repository.as_ref().zip(id.as_ref()).map(|(base, id)| format!("{base}/actions/runs/{id}")),
-        run_id: id.map(|id| with_attempt(id, vars.text("GITHUB_RUN_ATTEMPT"), 1)),
-        job: vars.text("GITHUB_JOB"),
-        branch: vars.first(&["GITHUB_HEAD_REF", "GITHUB_REF_NAME"]),
-        revision: vars.text("GITHUB_SHA"),
-        base_branch: vars.text("GITHUB_BASE_REF"),
-        base_revision: None,
-        change_id: vars
-            .text("GITHUB_REF")
-            .and_then(|r| Some(r.strip_prefix("refs/pull/")?.split('/').next()?.to_owned())),
-        repository,
-        environment: None,
-        runner: join(vars.text("RUNNER_ENVIRONMENT"), vars.text("ImageOS")),
-    }
-}
-
-fn gitlab(vars: &Vars<'_>) -> Context {
-    Context {
-        ci: Some("gitlab"),
-        pipeline: vars.first(&["CI_PIPELINE_NAME", "CI_PROJECT_PATH"]),
-        run_id: vars.text("CI_PIPELINE_ID"),
-        job: vars.text("CI_JOB_NAME"),
-        run_url: vars.url("CI_PIPELINE_URL"),
-        branch: vars.first(&["CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME"]),
-        revision: vars.text("CI_COMMIT_SHA"),
-        base_branch: vars.text("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
-        base_revision: vars.text("CI_MERGE_REQUEST_DIFF_BASE_SHA"),
-        change_id: vars.text("CI_MERGE_REQUEST_IID"),
-        repository: vars.url("CI_PROJECT_URL"),
-        environment: vars.text("CI_ENVIRONMENT_NAME"),
-        runner: vars.text("CI_RUNNER_EXECUTABLE_ARCH"),
-    }
-}
-
-fn buildkite(vars: &Vars<'_>) -> Context {
-    let number = vars.first(&["BUILDKITE_BUILD_NUMBER", "BUILDKITE_BUILD_ID"]);
-    Context {
-        ci: Some("buildkite"),
-        pipeline: vars.text("BUILDKITE_PIPELINE_SLUG"),
-        run_id: number.map(|id| with_attempt(id, vars.text("BUILDKITE_RETRY_COUNT"), 0)),
-        job: vars.text("BUILDKITE_LABEL"),
-        run_url: vars.url("BUILDKITE_BUILD_URL"),
-        branch: vars.text("BUILDKITE_BRANCH"),
-        revision: vars.text("BUILDKITE_COMMIT").filter(|commit| commit != "HEAD"),
-        base_branch: vars.text("BUILDKITE_PULL_REQUEST_BASE_BRANCH"),
-        base_revision: None,
-        change_id: vars.text("BUILDKITE_PULL_REQUEST").filter(|id| id != "false"),
-        repository: vars.url("BUILDKITE_REPO"),
-        environment: None,
-        runner: vars.text("BUILDKITE_AGENT_META_DATA_QUEUE"),
-    }
-}
-
-fn jenkins(vars: &Vars<'_>) -> Context {
-    Context {
-        ci: Some("jenkins"),
-        pipeline: vars.text("JOB_NAME"),
-        run_id: vars.text("BUILD_NUMBER"),
-        job: vars.text("STAGE_NAME"),
-        run_url: vars.url("BUILD_URL"),
-        branch: vars
-            .first(&["CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"])
-            .map(|branch| branch.strip_prefix("origin/").unwrap_or(&branch).to_owned()),
-        revision: vars.text("GIT_COMMIT"),
-        base_branch: vars.text("CHANGE_TARGET"),
-        base_revision: None,
-        change_id: vars.text("CHANGE_ID"),
-        repository: vars.url("GIT_URL"),
-        environment: None,
-        runner: None,
-    }
-}
-
-fn circle(vars: &Vars<'_>) -> Context {
-    Context {
-        ci: Some("circleci"),
-        pipeline: vars.text("CIRCLE_PROJECT_REPONAME"),
-        run_id: vars.text("CIRCLE_WORKFLOW_ID"),
-        job: vars.text("CIRCLE_JOB"),
-        run_url: vars.url("CIRCLE_BUILD_URL"),
-        branch: vars.text("CIRCLE_BRANCH"),
-        revision: vars.text("CIRCLE_SHA1"),
-        base_branch: None,
-        base_revision: None,
-        change_id: vars.text("CIRCLE_PR_NUMBER"),
-        repository: vars.url("CIRCLE_REPOSITORY_URL"),
-        environment: None,
-        runner: None,
-    }
-}
-
-fn azure(vars: &Vars<'_>) -> Context {
-    let branch = |name: &str| vars.text(name).map(|r| r.strip_prefix("refs/heads/").unwrap_or(&r).to_owned());
-    let id = vars.text("BUILD_BUILDID");
-    let run_url = vars.url("SYSTEM_COLLECTIONURI").zip(vars.text("SYSTEM_TEAMPROJECT")).zip(id.as_ref()).map(
-        |((server, project), id)| format!("{}/{project}/_build/results?buildId={id}", server.trim_end_matches('/')),
-    );
-    Context {
-        ci: Some("azure"),
-        pipeline: vars.text("BUILD_DEFINITIONNAME"),
-        run_id: id.map(|id| with_attempt(id, vars.text("SYSTEM_JOBATTEMPT"), 1)),
-        job: vars.text("SYSTEM_JOBDISPLAYNAME"),
-        run_url,
-        branch: branch("SYSTEM_PULLREQUEST_SOURCEBRANCH").or_else(|| branch("BUILD_SOURCEBRANCH")),
-        revision: vars.text("BUILD_SOURCEVERSION"),
-        base_branch: branch("SYSTEM_PULLREQUEST_TARGETBRANCH"),
-        base_revision: None,
-        change_id: vars.text("SYSTEM_PULLREQUEST_PULLREQUESTID"),
-        repository: vars.url("BUILD_REPOSITORY_URI"),
-        environment: None,
-        runner: vars.text("AGENT_OS"),
-    }
-}
-
-/// `id` for the first attempt, `id.N` for the later ones; `first` is the number of the first.
-fn with_attempt(id: String, attempt: Option<String>, first: u32) -> String {
-    match attempt.and_then(|text| text.parse::<u32>().ok()) {
-        Some(attempt) if attempt > first => format!("{id}.{attempt}"),
-        _ => id,
-    }
-}
-
-fn join(left: Option<String>, right: Option<String>) -> Option<String> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(format!("{left}-{right}")),
-        (left, right) => left.or(right),
     }
 }
 

@@ -75,20 +75,28 @@ pub(super) struct Parcel {
 
 /// Sends everything, the spans first. `Err` says in words what did not arrive.
 pub(super) async fn send(target: Target, parcel: Parcel, deadline: Duration) -> Result<(), String> {
+    let waiting = tokio::task::spawn_blocking(move || send_within(target, parcel, deadline));
+    waiting.await.unwrap_or_else(|error| Err(format!("the exporter was lost: {error}")))
+}
+
+/// As [`send`], for callers without an async runtime. Blocks for `deadline` at most.
+pub(super) fn send_within(target: Target, parcel: Parcel, deadline: Duration) -> Result<(), String> {
     let shown = target.shown.clone();
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let started = thread::Builder::new().name("perfline-export".to_owned()).spawn(move || {
-        // Past the deadline nobody listens any more.
-        drop(sender.send(send_blocking(&target, parcel, deadline)));
-    });
-    if let Err(error) = started {
-        return Err(format!("the exporter could not be started: {error}"));
-    }
-    match tokio::time::timeout(deadline, receiver).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(reason))) => Err(format!("the collector at {shown} did not take the run: {reason}")),
-        Ok(Err(_)) => Err(format!("the exporter for {shown} was lost")),
-        Err(_) => Err(format!("the collector at {shown} did not answer within {} s", deadline.as_secs_f64())),
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("perfline-export".to_owned())
+        .spawn(move || {
+            // Past the deadline nobody listens any more.
+            drop(sender.send(send_blocking(&target, parcel, deadline)));
+        })
+        .map_err(|error| format!("the exporter could not be started: {error}"))?;
+    match receiver.recv_timeout(deadline) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(format!("the collector at {shown} did not take the run: {reason}")),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(format!("the exporter for {shown} was lost")),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            Err(format!("the collector at {shown} did not answer within {} s", deadline.as_secs_f64()))
+        }
     }
 }
 
@@ -107,7 +115,7 @@ fn send_blocking(target: &Target, parcel: Parcel, deadline: Duration) -> Result<
     drop(entered);
     spans.set_resource(&parcel.resource);
     let run = Runner(runtime.as_ref().map(|runtime| runtime.handle().clone()));
-    run.block_on(spans.export(parcel.spans)).map_err(|error| error.to_string())?;
+    run.block_on(spans.export(parcel.spans)).map_err(|error| plain_words(&error.to_string()))?;
     let sent = send_readings(&run, &metrics, &parcel.readings, until);
     if let Some(runtime) = runtime {
         runtime.shutdown_background();
@@ -160,7 +168,7 @@ fn send_readings(
             scope.spawn(move || {
                 for reading in part {
                     let sent = if Instant::now() < until {
-                        run.block_on(exporter.export(reading)).map_err(|error| error.to_string())
+                        run.block_on(exporter.export(reading)).map_err(|error| plain_words(&error.to_string()))
                     } else {
                         Err("no time left for all resource samples".to_owned())
                     };
@@ -174,6 +182,14 @@ fn send_readings(
         }
     });
     failures.try_recv().map_or(Ok(()), Err)
+}
+
+/// The exporter's errors name its own parts first and repeat each layer: the cause stands last.
+fn plain_words(error: &str) -> String {
+    match error.rsplit_once(" error: ") {
+        Some((_, cause)) => cause.to_owned(),
+        None => error.strip_prefix("Operation failed: ").unwrap_or(error).to_owned(),
+    }
 }
 
 /// Runs a future to its end, on tokio where the exporter needs it.

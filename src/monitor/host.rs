@@ -59,6 +59,7 @@ impl Host {
 }
 
 /// Nearest power of two in GiB, at least 1: firmware and kernel take an amount that varies.
+#[allow(clippy::cast_possible_truncation, reason = "a power of two of GiB is far below 2^64")]
 fn memory_bucket_gib(bytes: u64) -> u64 {
     let gib = bytes as f64 / (1u64 << 30) as f64;
     2f64.powf(gib.max(1.0).log2().round()) as u64

@@ -80,8 +80,13 @@ impl Identity {
     #[must_use]
     pub fn innermost(&self) -> SpanContext {
         let span = self.step_span.or(self.root).unwrap_or(SpanId::INVALID);
-        let state = self.parent.as_ref().map_or_else(TraceState::default, |parent| parent.trace_state().clone());
-        SpanContext::new(self.trace_id, span, TraceFlags::SAMPLED, false, state)
+        SpanContext::new(self.trace_id, span, TraceFlags::SAMPLED, false, self.trace_state())
+    }
+
+    /// The caller's trace state, handed on.
+    #[must_use]
+    pub fn trace_state(&self) -> TraceState {
+        self.parent.as_ref().map_or_else(TraceState::default, |parent| parent.trace_state().clone())
     }
 }
 

@@ -3,7 +3,9 @@
 //! The command comes first: its exit code is ours, its signals reach it, and a collector that is away
 //! costs a warning. What is emitted is one run (CI/CD semantic conventions) with its resource samples.
 
+pub mod api;
 pub mod child;
+mod ci;
 pub mod context;
 mod encode;
 pub mod error;
@@ -21,12 +23,14 @@ mod signals;
 pub mod spans;
 pub mod tree;
 pub mod usage;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use api::Pipeline;
 pub use error::MonitorError;
 pub use run::run;
 pub use usage::Usage;
@@ -62,6 +66,9 @@ pub struct RunRequest {
     pub record_command: bool,
     /// Environment variables to learn from; only allow-listed names are looked up.
     pub environment: BTreeMap<String, String>,
+    /// Whether processes that lose their parent become ours instead of init's, so that none is missed.
+    /// It makes this process reap every child that it has: only for a program that does nothing else.
+    pub adopt_orphans: bool,
     /// Source of the run's times.
     pub clock: Clock,
     /// Longest time that sending may hold the exit code back.
@@ -80,13 +87,19 @@ impl RunRequest {
             destination: Destination::Collector(None),
             outputs: Vec::new(),
             record_command: false,
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
+            environment: own_environment(),
+            adopt_orphans: false,
             clock: Clock::Wall,
             export_deadline: Duration::from_secs(5),
         }
     }
+}
+
+/// This process's variables; what is no text is left out.
+fn own_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// A run as OTLP export requests (protobuf).

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags};
 use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
@@ -96,10 +96,15 @@ impl Account {
     }
 
     fn span(&self, name: String, kind: SpanKind, id: SpanId, parent: SpanId, attributes: Vec<KeyValue>) -> SpanData {
-        let state = self.identity.parent.as_ref().map_or_else(TraceState::default, |p| p.trace_state().clone());
         let is_remote = self.identity.parent.as_ref().is_some_and(|caller| caller.span_id() == parent);
         SpanData {
-            span_context: SpanContext::new(self.identity.trace_id, id, TraceFlags::SAMPLED, false, state),
+            span_context: SpanContext::new(
+                self.identity.trace_id,
+                id,
+                TraceFlags::SAMPLED,
+                false,
+                self.identity.trace_state(),
+            ),
             parent_span_id: parent,
             parent_span_is_remote: is_remote,
             span_kind: kind,
@@ -126,27 +131,8 @@ impl Account {
 
     /// What the command was, where it ran and what it took: on each span, as steps may come alone.
     fn shared_attributes(&self) -> Vec<KeyValue> {
-        let context = &self.context;
         let usage = &self.usage;
-        let mut list = Attributes(Vec::with_capacity(32));
-        list.text("cicd.pipeline.run.url.full", context.run_url.as_deref());
-        list.text("vcs.ref.head.name", context.branch.as_deref());
-        list.text("vcs.ref.head.revision", context.revision.as_deref());
-        list.text("vcs.ref.base.name", context.base_branch.as_deref());
-        list.text("vcs.ref.base.revision", context.base_revision.as_deref());
-        list.text("vcs.change.id", context.change_id.as_deref());
-        list.text("vcs.repository.url.full", context.repository.as_deref());
-        list.text(
-            "vcs.provider.name",
-            match context.ci {
-                Some(ci @ ("github" | "gitlab")) => Some(ci),
-                _ => None,
-            },
-        );
-        list.text("deployment.environment.name", context.environment.as_deref());
-        list.text("perfline.ci", context.ci);
-        list.text("perfline.ci.job", context.job.as_deref());
-        list.text("perfline.host_class", Some(&self.host_class));
+        let mut list = Attributes(context_attributes(&self.context, &self.host_class));
         list.text("perfline.command_line", self.command_line.as_deref());
         list.count("perfline.exit_code", u64::try_from(self.ending.exit_code()).ok());
         list.text("error.type", (self.outcome != Outcome::Success).then(|| self.error_type()).as_deref());
@@ -184,6 +170,26 @@ impl Account {
     }
 }
 
+/// Where a run comes from and where it ran.
+pub(super) fn context_attributes(context: &Context, host_class: &str) -> Vec<KeyValue> {
+    let provider = context.ci.filter(|ci| matches!(*ci, "github" | "gitlab"));
+    let mut list = Attributes(Vec::with_capacity(32));
+    list.text("cicd.pipeline.run.url.full", context.run_url.as_deref());
+    list.text("vcs.ref.head.name", context.branch.as_deref());
+    list.text("vcs.ref.head.revision", context.revision.as_deref());
+    list.text("vcs.ref.base.name", context.base_branch.as_deref());
+    list.text("vcs.ref.base.revision", context.base_revision.as_deref());
+    list.text("vcs.change.id", context.change_id.as_deref());
+    list.text("vcs.repository.url.full", context.repository.as_deref());
+    list.text("vcs.provider.name", provider);
+    list.text("deployment.environment.name", context.environment.as_deref());
+    list.text("perfline.ci", context.ci);
+    list.text("perfline.ci.job", context.job.as_deref());
+    list.text("perfline.host_class", Some(host_class));
+    list.0
+}
+
+/// What ties a span or a point to its run.
 pub(super) fn run_attributes(identity: &Identity) -> Vec<KeyValue> {
     vec![
         KeyValue::new("cicd.pipeline.name", identity.pipeline.clone()),

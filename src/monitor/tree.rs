@@ -51,6 +51,7 @@ struct Known {
 /// Follows one process tree.
 pub struct TreeSampler {
     root: Pid,
+    adopts: bool,
     system: System,
     known: HashMap<Pid, Known>,
     ended_cpu_ms: u64,
@@ -60,11 +61,13 @@ pub struct TreeSampler {
 }
 
 impl TreeSampler {
-    /// Follows `root`. `None` where this system gives no process figures.
+    /// Follows `root`; with `adopts` all other children of this process as well: they lost their parent.
+    /// `None` where this system gives no process figures.
     #[must_use]
-    pub fn new(root: u32) -> Option<Self> {
+    pub fn new(root: u32, adopts: bool) -> Option<Self> {
         Some(Self {
             root: Pid::from_u32(root),
+            adopts,
             system: System::new().ok()?,
             known: HashMap::new(),
             ended_cpu_ms: 0,
@@ -135,20 +138,19 @@ impl TreeSampler {
                 found.push(pid);
             }
         }
+        let mut add = |child: Pid, found: &mut Vec<Pid>| {
+            if found.len() < PROCESSES_MAX && seen.insert(child) {
+                found.push(child);
+            }
+        };
+        if self.adopts {
+            read_tasks("self", |child| add(child, &mut found));
+        }
         let mut threads = 0;
         let mut next = 0;
         while let Some(pid) = found.get(next).copied() {
             next += 1;
-            let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
-            for task in tasks.flatten() {
-                threads += 1;
-                let Ok(children) = fs::read_to_string(task.path().join("children")) else { continue };
-                for child in children.split_ascii_whitespace().filter_map(|text| text.parse().ok()).map(Pid::from_u32) {
-                    if found.len() < PROCESSES_MAX && seen.insert(child) {
-                        found.push(child);
-                    }
-                }
-            }
+            threads += read_tasks(&pid.to_string(), |child| add(child, &mut found));
         }
         if threads == 0 {
             // No /proc, or none with children: look at every process and follow the parents.
@@ -191,6 +193,18 @@ impl TreeSampler {
         }
         parse_net_dev(&fs::read_to_string(format!("/proc/{}/net/dev", self.root)).ok()?)
     }
+}
+
+/// Visits the children of a process (Linux keeps them by thread) and counts its threads.
+fn read_tasks(process: &str, mut visit: impl FnMut(Pid)) -> u64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
+    let mut threads = 0;
+    for task in tasks.flatten() {
+        threads += 1;
+        let Ok(children) = fs::read_to_string(task.path().join("children")) else { continue };
+        children.split_ascii_whitespace().filter_map(|text| text.parse().ok()).map(Pid::from_u32).for_each(&mut visit);
+    }
+    threads
 }
 
 /// Sums `/proc/net/dev`: per interface, received bytes are the 1st figure and sent bytes the 9th.
@@ -246,7 +260,7 @@ mod tests {
              print('ready',flush=True)\n\
              inner.wait()",
         );
-        let sample = TreeSampler::new(child.id()).expect("sampler").sample().expect("alive");
+        let sample = TreeSampler::new(child.id(), false).expect("sampler").sample().expect("alive");
         assert_eq!(sample.processes, 2);
         assert_eq!(sample.threads, 5);
         assert!(sample.memory_bytes > 80 << 20, "{sample:?}");
@@ -268,7 +282,7 @@ mod tests {
              print('ended',flush=True)\n\
              input()",
         );
-        let mut sampler = TreeSampler::new(child.id()).expect("sampler");
+        let mut sampler = TreeSampler::new(child.id(), false).expect("sampler");
         let during = sampler.sample().expect("alive");
         assert_eq!(during.processes, 2);
         assert!(during.cpu_s > 0.05, "{during:?}");

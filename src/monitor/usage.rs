@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use opentelemetry::KeyValue;
 
 use super::tree::{Sample, Traffic};
 
@@ -38,6 +39,8 @@ pub struct Usage {
 pub struct Ledger {
     cpu_s: Option<f64>,
     largest_process_bytes: Option<u64>,
+    /// This process's own largest resident memory.
+    own_bytes: Option<u64>,
     disk_read_bytes: Option<u64>,
     disk_write_bytes: Option<u64>,
 }
@@ -49,17 +52,19 @@ impl Ledger {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
         let (disk_read_bytes, disk_write_bytes) = own_disk_bytes();
         Self {
-            cpu_s: usage.map(|usage| {
-                (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
-            }),
-            largest_process_bytes: usage.and_then(|usage| {
-                let unit: u64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
-                u64::try_from(usage.max_rss()).ok().map(|rss| rss.saturating_mul(unit))
-            }),
+            cpu_s: usage.as_ref().map(cpu_s),
+            largest_process_bytes: usage.as_ref().and_then(max_rss_bytes),
+            own_bytes: getrusage(UsageWho::RUSAGE_SELF).ok().as_ref().and_then(max_rss_bytes),
             disk_read_bytes,
             disk_write_bytes,
         }
     }
+}
+
+/// The largest resident memory of one process: macOS counts bytes, the others KiB.
+fn max_rss_bytes(usage: &nix::sys::resource::Usage) -> Option<u64> {
+    let unit: u64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(usage.max_rss()).ok().map(|rss| rss.saturating_mul(unit))
 }
 
 /// `/proc/self/io` takes over the bytes of every child that was waited for (Linux, wait_task_zombie).
@@ -67,6 +72,42 @@ fn own_disk_bytes() -> (Option<u64>, Option<u64>) {
     let text = fs::read_to_string("/proc/self/io").unwrap_or_default();
     let figure = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     (figure("read_bytes:"), figure("write_bytes:"))
+}
+
+/// What this very process has taken so far: for pipelines that measure themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnUsage {
+    cpu_s: Option<f64>,
+    disk_bytes: (Option<u64>, Option<u64>),
+}
+
+impl OwnUsage {
+    pub(super) fn read() -> Self {
+        let cpu = |who| getrusage(who).ok().map(|usage| cpu_s(&usage));
+        let own = cpu(UsageWho::RUSAGE_SELF);
+        Self { cpu_s: own.zip(cpu(UsageWho::RUSAGE_CHILDREN)).map(|(a, b)| a + b), disk_bytes: own_disk_bytes() }
+    }
+
+    /// What was taken since, ended children included. The peak is the process's, since it began.
+    pub(super) fn until_now(&self) -> Vec<KeyValue> {
+        let now = Self::read();
+        let grown = |then: Option<u64>, now: Option<u64>| Some(now?.saturating_sub(then?));
+        let peak = getrusage(UsageWho::RUSAGE_SELF).ok().as_ref().and_then(max_rss_bytes);
+        let count = |key, value: Option<u64>| Some(KeyValue::new(key, i64::try_from(value?).ok()?));
+        let cpu = now.cpu_s.zip(self.cpu_s).map(|(now, then)| KeyValue::new("perfline.cpu_s", now - then));
+        let facts = [
+            cpu,
+            count("perfline.peak_memory_bytes", peak),
+            count("perfline.disk_read_bytes", grown(self.disk_bytes.0, now.disk_bytes.0)),
+            count("perfline.disk_write_bytes", grown(self.disk_bytes.1, now.disk_bytes.1)),
+        ];
+        facts.into_iter().flatten().collect()
+    }
+}
+
+/// User and system time, seconds.
+fn cpu_s(usage: &nix::sys::resource::Usage) -> f64 {
+    (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6
 }
 
 /// Takes the samples of one run as they come.
@@ -79,6 +120,7 @@ pub struct UsageMeter {
 
 impl UsageMeter {
     /// Takes one sample, read `since_start` after the command began.
+    #[allow(clippy::cast_possible_truncation, reason = "a mean of byte counts is a byte count")]
     pub fn push(&mut self, sample: &Sample, since_start: Duration) {
         let usage = &mut self.usage;
         usage.samples += 1;
@@ -110,8 +152,9 @@ impl UsageMeter {
         if let (Some(then), Some(now)) = (before.cpu_s, after.cpu_s) {
             usage.cpu_s = Some(usage.cpu_s.unwrap_or(0.0).max(now - then));
         }
-        // The record is a maximum since this process began: it speaks of the command only where it grew.
-        if after.largest_process_bytes > before.largest_process_bytes {
+        // The record is a maximum since this process began: it speaks of the command only where it grew. And
+        // a child inherits ours when it starts (Linux, begin_new_exec), so that up to our own size it says nothing.
+        if after.largest_process_bytes > before.largest_process_bytes.max(after.own_bytes) {
             usage.peak_memory_bytes = usage.peak_memory_bytes.max(after.largest_process_bytes);
         }
         let grown = |then: Option<u64>, now: Option<u64>| Some(now?.saturating_sub(then?));
@@ -145,15 +188,12 @@ mod tests {
 
     #[test]
     fn the_record_of_the_kernel_raises_what_sampling_missed() {
-        let before = Ledger {
-            cpu_s: Some(5.0),
-            largest_process_bytes: Some(10),
-            disk_read_bytes: Some(7),
-            disk_write_bytes: None,
-        };
+        let before =
+            Ledger { cpu_s: Some(5.0), largest_process_bytes: Some(10), disk_read_bytes: Some(7), ..Ledger::default() };
         let after = Ledger {
             cpu_s: Some(9.0),
             largest_process_bytes: Some(5000),
+            own_bytes: Some(400),
             disk_read_bytes: Some(9),
             disk_write_bytes: Some(3),
         };
@@ -166,5 +206,11 @@ mod tests {
     fn an_unchanged_record_says_nothing_about_this_command() {
         let record = Ledger { largest_process_bytes: Some(5000), ..Ledger::default() };
         assert_eq!(UsageMeter::default().finish(&record, &record).peak_memory_bytes, None);
+    }
+
+    #[test]
+    fn a_record_below_our_own_size_is_ours_not_the_commands() {
+        let after = Ledger { largest_process_bytes: Some(5000), own_bytes: Some(6000), ..Ledger::default() };
+        assert_eq!(UsageMeter::default().finish(&Ledger::default(), &after).peak_memory_bytes, None);
     }
 }
