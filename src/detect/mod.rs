@@ -9,4 +9,5 @@ pub mod online;
 pub mod search;
 pub mod segment;
 pub mod settings;
+pub mod simulate;
 pub mod stats;

@@ -1,17 +1,27 @@
 //! One series under the gate: the best split among its newest runs, and how much it proves.
 
+use std::ops::RangeInclusive;
+
 use super::GateSettings;
 use super::case::Case;
+use super::permute::{normal_scores, score_distance, test_by_shuffling};
 use crate::detect::compare::{Level, compare, describe};
-use crate::detect::online::{JudgedValues, noise_correlation};
+use crate::detect::online::{JudgedValues, best_split};
 use crate::detect::search::adjust_for_search;
 use crate::detect::segment::find_change_points;
 use crate::detect::settings::Settings;
-use crate::detect::stats::normal::two_sided;
+use crate::detect::stats::normal::{two_sided, upper_quantile};
 use crate::detect::stats::rank::{estimate_shift, test_rank_sum};
 use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
-use crate::detect::stats::robust::{mean, median};
+use crate::detect::stats::robust::{autocorrelation, mean, mean_variance_inflation, median};
 use crate::model::{FindingKind, Metric};
+
+/// New runs from which on a shuffle can tell; fewer have too few arrangements.
+const SHUFFLED_COUNT_MIN: usize = 5;
+/// Deviations at which the number of arrangements, not the data, would limit the proof.
+const BEYOND_CHANCE_SIGMA: f64 = 6.0;
+/// Runs by which the likeliest place may differ from that of the best evidence.
+const PLACE_REACH: usize = 6;
 
 /// The likeliest change of a series.
 #[derive(Clone, Debug)]
@@ -59,7 +69,7 @@ impl Examined {
     }
 }
 
-pub(super) fn examine(case: &Case, settings: &GateSettings) -> Examined {
+pub(super) fn examine(case: &Case, rho: f64, settings: &GateSettings) -> Examined {
     let n = case.values.len();
     let (newest_min, baseline_min) = (settings.newest_count_min, settings.baseline_count_min);
     if let Some(split) = case.fixed_split {
@@ -67,14 +77,14 @@ pub(super) fn examine(case: &Case, settings: &GateSettings) -> Examined {
         if needed > 0 {
             return Examined::Insufficient { needed };
         }
-        return Examined::Checked(best_of(case, 0, split..=split, settings));
+        return Examined::Checked(best_of(case, 0, split..=split, rho, settings));
     }
     if n < newest_min + baseline_min {
         return Examined::Insufficient { needed: newest_min + baseline_min - n };
     }
     let start = baseline_start(case, settings);
     let first = n.saturating_sub(settings.last).max(start + baseline_min);
-    Examined::Checked(best_of(case, start, first..=n - newest_min, settings))
+    Examined::Checked(best_of(case, start, first..=n - newest_min, rho, settings))
 }
 
 // Begins after the last change that is too old to be judged again; with at least a baseline's worth of runs.
@@ -93,12 +103,11 @@ fn baseline_start(case: &Case, settings: &GateSettings) -> usize {
         .unwrap_or(0)
 }
 
-fn best_of(case: &Case, start: usize, splits: std::ops::RangeInclusive<usize>, settings: &GateSettings) -> Change {
-    let looks = splits.clone().count().max(1);
+fn best_of(case: &Case, start: usize, splits: RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> Change {
     if case.key.metric == Metric::SuccessRate {
-        best_rate_split(case, start, splits, looks, settings)
+        best_rate_split(case, start, splits, settings)
     } else {
-        best_level_split(case, start, splits, looks, settings)
+        best_level_split(case, start, splits, rho, settings)
     }
 }
 
@@ -106,32 +115,38 @@ struct Split {
     at: usize,
     from: usize,
     evidence: f64,
+    effect_sigma: f64,
     bears: bool,
 }
 
 fn best_level_split(
     case: &Case,
     start: usize,
-    splits: std::ops::RangeInclusive<usize>,
-    looks: usize,
+    splits: RangeInclusive<usize>,
+    rho: f64,
     settings: &GateSettings,
 ) -> Change {
     let n = case.values.len();
     let judged = JudgedValues::new(&case.values);
     let all = judged.slice(0, n);
-    let mut best = Split { at: *splits.end(), from: start, evidence: 0.0, bears: false };
-    for at in splits {
+    let mut best = Split { at: *splits.end(), from: start, evidence: 0.0, effect_sigma: 0.0, bears: false };
+    for at in splits.clone() {
         let from = start.max(at.saturating_sub(settings.baseline_count_max));
         let mut level: Level = describe(&all[from..at], None, judged.sigma_floor(from, n));
-        level.rho = noise_correlation(&all[from..at], &level);
+        level.rho = rho;
         let found = compare(&level, &all[at..]);
         if found.evidence.abs() > best.evidence.abs() {
             let share = judged.shift_share(n, found.shift, level.median).abs();
             let bears = share >= settings.effect_share_min
                 && found.effect_sigma.abs() >= settings.effect_sigma_min
                 && bears_the_shift(&all[at..], level.median, found.shift);
-            best = Split { at, from, evidence: found.evidence, bears };
+            let (evidence, effect_sigma) = (found.evidence, found.effect_sigma);
+            best = Split { at, from, evidence, effect_sigma, bears };
         }
+    }
+    let p_value = level_p_value(all, &best, &splits, rho, settings);
+    if splits.start() < splits.end() {
+        best.at = place_anew(all, &best, &splits);
     }
     let (before, after) = (&case.values[best.from..best.at], &case.values[best.at..]);
     let shift = estimate_shift(before, after, 0.95);
@@ -141,50 +156,123 @@ fn best_level_split(
         kind: FindingKind::Step,
         before: median(before),
         after: median(after),
-        p_value: adjust_for_search(two_sided(best.evidence), looks),
+        p_value,
         difference: (shift.low, shift.high),
         reaches_floor: best.bears && test_rank_sum(before, after).p_value < 0.02,
     }
 }
 
-// Of few new runs all must have moved, of many four in five: two spikes among three runs are no new level.
+// The likeliest place near the best evidence: where two levels leave the least rest. A window's own noise, which tempers
+// evidence, says nothing of places.
+fn place_anew(all: &[f64], best: &Split, splits: &RangeInclusive<usize>) -> usize {
+    let level = median(&all[best.from..best.at]);
+    let after = median(&all[best.at..]);
+    let (low, high) = (level.min(after), level.max(after));
+    let reach = 0.5 * (high - low);
+    let clipped: Vec<f64> = all[best.from..].iter().map(|v| v.clamp(low - reach, high + reach)).collect();
+    let count_min = (all.len() - splits.end()).min(all.len() - best.at);
+    let at = best.from + best_split(&clipped, count_min.max(1));
+    if splits.contains(&at) && at.abs_diff(best.at) <= PLACE_REACH { at } else { best.at }
+}
+
+// By shuffling where it can tell, else by the normal deviate; autocorrelation makes either less of a surprise.
+fn level_p_value(all: &[f64], best: &Split, splits: &RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> f64 {
+    let n = all.len();
+    let by_deviate = adjust_for_search(two_sided(best.evidence), splits.clone().count());
+    let few = n - best.at < SHUFFLED_COUNT_MIN || best.effect_sigma.abs() >= BEYOND_CHANCE_SIGMA;
+    if few || by_deviate > 0.5 {
+        return by_deviate;
+    }
+    let from = best.from.max(splits.start().saturating_sub(settings.baseline_count_max));
+    let scores = normal_scores(&all[from..]);
+    let counts = n - splits.end()..=n - splits.start();
+    let test = test_by_shuffling(&scores, counts, score_distance(&scores));
+    let inflation = mean_variance_inflation(rho, (n - best.at) as f64);
+    let shuffled = two_sided(upper_quantile(test.p_value / 2.0) / inflation.sqrt());
+    if test.at_limit { by_deviate.min(shuffled) } else { shuffled }
+}
+
+/// Lag-1 correlation of a series' noise with levels before and after its likeliest split taken out; none where it is
+/// too short or a rate.
+pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f64> {
+    let n = case.values.len();
+    let newest = n.min(settings.last + settings.baseline_count_max);
+    if case.key.metric == Metric::SuccessRate || newest < 12 {
+        return None;
+    }
+    let judged = JudgedValues::new(&case.values);
+    let all = &judged.slice(0, n)[n - newest..];
+    let split = case.fixed_split.map_or_else(|| best_split(all, 4), |s| s.saturating_sub(n - newest));
+    let scores = normal_scores(all);
+    let rests: Vec<f64> = [&scores[..split], &scores[split..]]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .flat_map(|part| {
+            let center = mean(part);
+            part.iter().map(move |v| v - center)
+        })
+        .collect();
+    let rho = autocorrelation(&rests);
+    // Two means are estimated: each costs about (1 + 3 rho) / n (Kendall and Ord 1990, 6.5), and the search a little.
+    Some(rho + (2.0 + 4.0 * rho) / newest as f64)
+}
+
+// Of few new runs all must have moved, of many seven in ten: two spikes among three runs are no new level.
 fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
     let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
     let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
     moved >= needed
 }
 
-fn best_rate_split(
-    case: &Case,
-    start: usize,
-    splits: std::ops::RangeInclusive<usize>,
-    looks: usize,
-    settings: &GateSettings,
-) -> Change {
-    let fails = |from: usize, to: usize| case.values[from..to].iter().filter(|v| **v < 0.5).count() as u64;
+fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {
     let n = case.values.len();
-    let mut best = (1.0_f64, *splits.end(), start);
-    for at in splits {
-        let from = start.max(at.saturating_sub(settings.baseline_count_max));
-        let (before, after) = ((at - from) as u64, (n - at) as u64);
-        let (failed_before, failed_after) = (fails(from, at), fails(at, n));
+    let from = start.max(splits.start().saturating_sub(settings.baseline_count_max));
+    let failed: Vec<f64> = case.values[from..].iter().map(|v| if *v < 0.5 { 1.0 } else { 0.0 }).collect();
+    let count = failed.len() as u64;
+    let total = failed.iter().sum::<f64>() as u64;
+    let rarity = |newest: usize, fails: f64| -> f64 {
+        let (after, failed_after) = (newest as u64, fails.round() as u64);
+        let (before, failed_before) = (count - after, total - failed_after);
         let rise = test_rate_rise(failed_before, before, failed_after, after);
         let fall = test_rate_rise(before - failed_before, before, after - failed_after, after);
-        let p = (2.0 * rise.min(fall)).min(1.0);
-        if p < best.0 {
-            best = (p, at, from);
+        -(2.0 * rise.min(fall)).min(1.0).ln()
+    };
+    // Fisher's test once for every split and number of failures: shuffles only look it up.
+    let longest = n - splits.start();
+    let table: Vec<Vec<f64>> = (0..=longest)
+        .map(|newest| {
+            (0..=newest.min(total as usize)).map(|f| rarity_or_zero(newest, f, count, total, &rarity)).collect()
+        })
+        .collect();
+    let look_up = |newest: usize, fails: f64| {
+        table.get(newest).and_then(|row| row.get(fails.round() as usize)).copied().unwrap_or(0.0)
+    };
+    let mut best = (f64::NEG_INFINITY, *splits.end());
+    for at in splits.clone() {
+        let found = look_up(n - at, failed[at - from..].iter().sum());
+        if found > best.0 {
+            best = (found, at);
         }
     }
-    let (p, at, from) = best;
-    let (low, high) = rate_difference_interval(fails(from, at), (at - from) as u64, fails(at, n), (n - at) as u64);
+    let (strength, at) = best;
+    let test = test_by_shuffling(&failed, n - splits.end()..=longest, look_up);
+    let bound = adjust_for_search((-strength).exp(), splits.count());
+    let (after, failed_after) = ((n - at) as u64, failed[at - from..].iter().sum::<f64>() as u64);
+    let (low, high) = rate_difference_interval(total - failed_after, count - after, failed_after, after);
     Change {
         split: at,
         start: from,
         kind: FindingKind::Rate,
         before: mean(&case.values[from..at]),
         after: mean(&case.values[at..]),
-        p_value: adjust_for_search(p, looks),
+        p_value: if test.at_limit { bound.min(test.p_value) } else { test.p_value },
         difference: (-high, -low),
-        reaches_floor: p < 1.0,
+        reaches_floor: strength > 0.0,
     }
+}
+
+// Zero where the margins do not allow it.
+fn rarity_or_zero(newest: usize, fails: usize, count: u64, total: u64, rarity: &impl Fn(usize, f64) -> f64) -> f64 {
+    let possible = newest as u64 <= count && total.saturating_sub(fails as u64) <= count - newest as u64;
+    if possible { rarity(newest, fails as f64) } else { 0.0 }
 }

@@ -2,6 +2,7 @@
 
 mod case;
 mod examine;
+mod permute;
 mod recommend;
 mod severity;
 
@@ -11,7 +12,7 @@ pub use case::Newest;
 pub use severity::{Size, grade};
 
 use case::{Case, collect_cases};
-use examine::{Change, Examined, examine};
+use examine::{Change, Examined, examine, own_correlation};
 
 use super::confidence::confidence_of_gate;
 use super::stats::multiple::adjust_false_discovery;
@@ -19,6 +20,11 @@ use crate::model::clock::UnixNanos;
 use crate::model::metric::Bands;
 use crate::model::unit::format_time;
 use crate::model::{Better, Finding, FindingKind, Metric, Series, SeriesKey, Severity, Verdict, VerdictWord};
+
+/// Lag-1 correlation of a pipeline of which nothing is known.
+const USUAL_CORRELATION: f64 = 0.05;
+/// Runs at which a series' own correlation counts as much as that of its pipeline.
+const OWN_CORRELATION_WEIGHT: f64 = 45.0;
 
 /// What a user may turn; the defaults are those whose error rates docs/accuracy.md states.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,11 +83,12 @@ impl GateSettings {
 #[must_use]
 pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
     let cases = collect_cases(series, settings);
-    let examined: Vec<Examined> = cases.iter().map(|case| examine(case, settings)).collect();
     let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, case) in cases.iter().enumerate() {
         families.entry(case.key.pipeline.as_str()).or_default().push(place);
     }
+    let noise = correlate_noise(&cases, families.values(), settings);
+    let examined: Vec<Examined> = cases.iter().zip(noise).map(|(case, rho)| examine(case, rho, settings)).collect();
     let mut findings = Vec::new();
     for places in families.values() {
         findings.extend(judge_family(&cases, &examined, places, settings));
@@ -99,6 +106,26 @@ pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
         (false, _) => VerdictWord::Pass,
     };
     Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
+}
+
+// A short series says little of its own autocorrelation; those of one pipeline, which ran on the same machines, say more.
+fn correlate_noise<'a>(
+    cases: &[Case],
+    families: impl Iterator<Item = &'a Vec<usize>>,
+    settings: &GateSettings,
+) -> Vec<f64> {
+    let mut noise = vec![0.0; cases.len()];
+    for places in families {
+        let own: Vec<(usize, f64)> =
+            places.iter().filter_map(|p| own_correlation(&cases[*p], settings).map(|rho| (*p, rho))).collect();
+        let shared = (own.iter().map(|(_, rho)| rho).sum::<f64>() + USUAL_CORRELATION) / (own.len() + 1) as f64;
+        for (place, rho) in own {
+            let count = cases[place].values.len().min(settings.last + settings.baseline_count_max) as f64;
+            let weight = count / (count + OWN_CORRELATION_WEIGHT);
+            noise[place] = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.9);
+        }
+    }
+    noise
 }
 
 fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
