@@ -65,10 +65,13 @@ pub(super) fn seconds(from: UnixNanos, to: UnixNanos) -> f64 {
     to.saturating_sub(from) as f64 / 1e9
 }
 
+/// Draws a legend's mark at a position.
+pub(super) type Swatch = fn((f64, f64)) -> Mark<(f64, f64)>;
+
 /// One entry of a legend: a mark as it is drawn, and what it means.
 pub(super) struct Key {
     /// Drawn at the position given.
-    pub mark: fn((f64, f64)) -> Mark<(f64, f64)>,
+    pub mark: Swatch,
     /// What it means.
     pub text: String,
 }

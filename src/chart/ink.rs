@@ -9,7 +9,7 @@ use plotters::style::RGBColor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
     Paper,
-    Ink,
+    Text,
     Muted,
     Axis,
     Grid,
@@ -41,7 +41,7 @@ impl Ink {
     /// Every ink.
     pub(super) const ALL: [Self; 27] = [
         Self::Paper,
-        Self::Ink,
+        Self::Text,
         Self::Muted,
         Self::Axis,
         Self::Grid,
@@ -81,7 +81,7 @@ impl Ink {
     const fn entry(self) -> (&'static str, u32, u32) {
         match self {
             Self::Paper => ("paper", 0xFFFFFF, 0x14181E),
-            Self::Ink => ("ink", 0x1B1F24, 0xE6E9EE),
+            Self::Text => ("ink", 0x1B1F24, 0xE6E9EE),
             Self::Muted => ("muted", 0x57606A, 0x9DA7B4),
             Self::Axis => ("axis", 0xAEB6BF, 0x545E6B),
             Self::Grid => ("grid", 0xE9ECEF, 0x272D36),
@@ -91,7 +91,7 @@ impl Ink {
             Self::Better => ("better", 0x00745A, 0x3FCBA0),
             Self::Failed => ("failed", 0x9B2C6B, 0xF19CCB),
             Self::Outlier => ("outlier", 0x7A5900, 0xE9BC4E),
-            Self::Quiet => ("quiet", 0xC9D1D9, 0x414B58),
+            Self::Quiet => ("quiet", 0x8C97A3, 0x6B7684),
             Self::C1 => ("c1", 0x0072B2, 0x3D9BD6),
             Self::C2 => ("c2", 0xE69F00, 0xE8A820),
             Self::C3 => ("c3", 0x009E73, 0x22B08A),
@@ -180,7 +180,9 @@ pub fn stylesheet() -> String {
          @media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\
          :root[data-theme=dark]{{{dark}}}\
          @media print{{:root:root:root{{{light}}}}}\
-         .pl-chart{{display:block;max-width:100%;height:auto}}"
+         .pl-chart{{display:block;max-width:100%;height:auto}}\
+         @media print,(min-width:600px){{.pl-narrow{{display:none}}}}\
+         @media screen and (max-width:599.98px){{.pl-wide{{display:none}}}}"
     )
 }
 
@@ -212,13 +214,22 @@ mod tests {
 
     #[test]
     fn inks_that_write_text_reach_4_5_on_either_paper_and_on_the_band() {
-        let text = [Ink::Ink, Ink::Muted, Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier];
+        let text = [Ink::Text, Ink::Muted, Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier];
         for ink in text {
             for ground in [Ink::Paper, Ink::Band, Ink::Grid] {
                 let light = contrast(ink.light(), ground.light());
                 let dark = contrast(ink.dark(), ground.dark());
                 assert!(light >= 4.5, "{ink:?} on light {ground:?}: {light:.2}");
                 assert!(dark >= 4.5, "{ink:?} on dark {ground:?}: {dark:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn marks_reach_3_on_either_paper() {
+        for ink in [Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier, Ink::Quiet] {
+            for (mark, paper) in [(ink.light(), Ink::Paper.light()), (ink.dark(), Ink::Paper.dark())] {
+                assert!(contrast(mark, paper) >= 2.95, "{ink:?}: {:.2}", contrast(mark, paper));
             }
         }
     }

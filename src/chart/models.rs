@@ -179,7 +179,7 @@ impl ModelUsage {
         let left = gutters.fold(0.0, f64::max);
         let mut y = canvas.top;
         for (number, (panel, top)) in self.panels.iter().zip(&tops).enumerate() {
-            canvas.text((MARGIN, y + 6.0), &clean(&panel.quantity), Type::new(Face::STRONG, Ink::Ink))?;
+            canvas.text((MARGIN, y + 6.0), &clean(&panel.quantity), Type::new(Face::STRONG, Ink::Text))?;
             let above = self.panel() - PANEL;
             let place = Place { left, top: y + CAPTION + above, right, bottom: y + CAPTION + above + PANEL - 8.0 };
             let (from, to) = self.times();
@@ -267,7 +267,7 @@ impl ModelUsage {
             canvas.mark(axes::swatch(layer.ink, (x + 5.0, y + 7.0)))?;
             let room = canvas.width - x - 16.0 - MARGIN - Face::STRONG.width(&share) - 6.0;
             let name = Face::LABEL.fit_middle(&layer.name, room);
-            canvas.text((x + 16.0, y + 7.0), &name, Type::new(Face::LABEL, Ink::Ink).middle())?;
+            canvas.text((x + 16.0, y + 7.0), &name, Type::new(Face::LABEL, Ink::Text).middle())?;
             let end = x + 22.0 + Face::LABEL.width(&name);
             canvas.text((end, y + 7.0), &share, Type::new(Face::STRONG, Ink::Muted).middle())?;
             y += KEY_ROW - if layers.len() > 7 { 1.5 } else { 0.0 };

@@ -79,6 +79,17 @@ impl<'a> SvgBackend<'a> {
         self.close("path");
     }
 
+    /// Circles that share a colour, each with a tooltip; the colour is written once.
+    pub(super) fn draw_discs(&mut self, at: &[BackendCoord], tips: &[String], radius: i32, color: BackendColor) {
+        let _ = writeln!(self.out, "<g{}>", fill_of(color));
+        for (place, (x, y)) in at.iter().enumerate() {
+            let tip = tips.get(place).map_or_else(String::new, |tip| format!("<title>{}</title>", escape(tip)));
+            let _ =
+                writeln!(self.out, "<circle cx=\"{}\" cy=\"{}\" r=\"{}\">{tip}</circle>", px(*x), px(*y), px(radius));
+        }
+        self.out.push_str("</g>\n");
+    }
+
     /// Many short strokes, each between two positions, in one element.
     pub(super) fn draw_strokes(&mut self, at: impl Iterator<Item = BackendCoord>, width: u32, color: BackendColor) {
         let mut path = String::new();

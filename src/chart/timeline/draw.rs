@@ -71,7 +71,7 @@ pub(super) fn keys(spec: &Timeline) -> Vec<Key> {
     if !spec.levels.is_empty() {
         let mark = |(x, y): (f64, f64)| Mark::new(Form::Bar, Ink::Band, [(x - 7.0, y - 5.0), (x + 5.0, y + 5.0)]);
         keys.push(Key { mark, text: "expected range".to_owned() });
-        let mark = |(x, y): (f64, f64)| Mark::new(Form::Line, Ink::Ink, [(x - 7.0, y), (x + 5.0, y)]).stroke(1.6);
+        let mark = |(x, y): (f64, f64)| Mark::new(Form::Line, Ink::Text, [(x - 7.0, y), (x + 5.0, y)]).stroke(1.6);
         keys.push(Key { mark, text: "level".to_owned() });
     }
     if !spec.changes.is_empty() {
@@ -164,11 +164,8 @@ impl Scene<'_, '_> {
         let at = |point: &Point| self.at(point.time, point.value.unwrap_or_default());
         let (number, width) = (runs().count(), self.plot.place.right - self.plot.place.left);
         if number <= TIPS_MAX {
-            for point in runs() {
-                let mark = Mark::new(Form::Disc(2.4), Ink::Series, [at(point)]).opacity(0.8);
-                self.plot.mark(&mark.tip(self.tip(point)))?;
-            }
-            return Ok(());
+            let tips = runs().map(|point| self.tip(point)).collect();
+            return self.plot.mark(&Mark::new(Form::Discs(2.4), Ink::Series, runs().map(at)).opacity(0.8).tips(tips));
         }
         if count(number) <= 2.0 * width {
             let (size, solid) = if count(number) <= 0.6 * width { (4.4, 0.7) } else { (3.2, 0.55) };
@@ -197,7 +194,7 @@ impl Scene<'_, '_> {
         let newest = self.spec.levels.len().saturating_sub(1);
         for (place, level) in self.spec.levels.iter().enumerate() {
             let (a, b) = (self.at(level.from, level.value), self.at(self.until(level.to), level.value));
-            let (ink, width) = if place == newest { (self.newest_ink(), 2.2) } else { (Ink::Ink, 1.4) };
+            let (ink, width) = if place == newest { (self.newest_ink(), 2.2) } else { (Ink::Text, 1.4) };
             self.plot.mark(&Mark::new(Form::Line, ink, [a, b]).stroke(width).tip(self.spec.unit.text(level.value)))?;
             if place + 1 == newest && !self.spec.changes.is_empty() {
                 let end = self.at(self.to, level.value);
@@ -229,7 +226,7 @@ impl Scene<'_, '_> {
     }
 
     fn newest_ink(&self) -> Ink {
-        self.spec.changes.last().map_or(Ink::Ink, |change| self.ink(change))
+        self.spec.changes.last().map_or(Ink::Text, |change| self.ink(change))
     }
 
     fn ink(&self, change: &Change) -> Ink {

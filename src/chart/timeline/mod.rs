@@ -5,7 +5,7 @@ mod draw;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::clock::UnixNanos;
-use crate::model::metric::Better;
+use crate::model::metric::{Better, Metric};
 use crate::model::unit::{format_change_percent, parse_time};
 
 use super::axes::{Key, legend_height};
@@ -152,6 +152,22 @@ impl Change {
 }
 
 impl Timeline {
+    /// An empty timeline of a metric, to be filled with points, levels and changes.
+    #[must_use]
+    pub fn new(frame: Frame, subject: impl Into<String>, metric: Metric) -> Self {
+        Self {
+            frame,
+            subject: subject.into(),
+            quantity: metric.label().to_owned(),
+            unit: metric.into(),
+            better: metric.better(),
+            points: Vec::new(),
+            levels: Vec::new(),
+            changes: Vec::new(),
+            height: default_height(),
+        }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         self.validate()?;
