@@ -94,7 +94,7 @@ impl CheckQuery {
     fn settings(&self) -> GateSettings {
         let defaults = GateSettings::default();
         let newest = match (&self.branch, self.since_ns) {
-            (Some(branch), _) => Newest::Branch { branch: branch.clone(), base: self.base_branch.clone() },
+            (Some(branch), _) => Newest::Branch { branch: branch.clone(), base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()) },
             (None, Some(since)) => Newest::Since(since),
             (None, None) => Newest::Last,
         };

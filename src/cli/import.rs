@@ -164,7 +164,7 @@ impl Importer<'_> {
         let name = path.display().to_string();
         let bytes = if name == "-" { read_stdin() } else { std::fs::read(path) };
         let bytes = bytes.map_err(|e| Failure::machine(&format!("read `{name}`"), &e))?;
-        let compression = Compression::of_magic(&bytes);
+        let compression = compression_of(&bytes);
         // A file is not a request: it may be as long as memory holds.
         let bytes = inflate(compression, Bytes::from(bytes), FILE_BYTES_MAX, &mut |_| true)
             .map_err(|e| Failure::usage(format!("read `{name}`: {e}"), "is the file whole?"))?;
@@ -258,6 +258,14 @@ impl Importer<'_> {
         if self.summary.examples.len() < EXAMPLES_MAX {
             self.summary.examples.push(format!("{name}: {why}"));
         }
+    }
+}
+
+fn compression_of(bytes: &[u8]) -> Compression {
+    match bytes {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        _ => Compression::Identity,
     }
 }
 
