@@ -74,3 +74,8 @@ impl ReportError {
         Self::Template { name: name.to_owned(), source }
     }
 }
+
+#[cfg(feature = "store")]
+mod build;
+#[cfg(feature = "store")]
+pub use build::build;

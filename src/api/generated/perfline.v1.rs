@@ -228,17 +228,7 @@ pub struct BuildReportResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub bundle_json: ::prost::alloc::vec::Vec<u8>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListAlertsRequest {
-    /// Only alerts in this state, where set.
-    #[prost(string, optional, tag = "1")]
-    pub state: ::core::option::Option<::prost::alloc::string::String>,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListAlertsResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub alerts: ::prost::alloc::vec::Vec<Alert>,
-}
+/// A finding with a life. Also the body of a webhook.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Alert {
     /// Stable over the alert's life.
@@ -493,31 +483,6 @@ pub mod perfline_client {
                 .insert(GrpcMethod::new("perfline.v1.Perfline", "BuildReport"));
             self.inner.unary(req, path, codec).await
         }
-        /// Telemetry with a life of its own: findings that were raised.
-        pub async fn list_alerts(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListAlertsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListAlertsResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/perfline.v1.Perfline/ListAlerts",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("perfline.v1.Perfline", "ListAlerts"));
-            self.inner.unary(req, path, codec).await
-        }
         /// Stores an export request that a command has read from a file.
         pub async fn import(
             &mut self,
@@ -615,14 +580,6 @@ pub mod perfline_server {
             request: tonic::Request<super::BuildReportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::BuildReportResponse>,
-            tonic::Status,
-        >;
-        /// Telemetry with a life of its own: findings that were raised.
-        async fn list_alerts(
-            &self,
-            request: tonic::Request<super::ListAlertsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListAlertsResponse>,
             tonic::Status,
         >;
         /// Stores an export request that a command has read from a file.
@@ -919,51 +876,6 @@ pub mod perfline_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BuildReportSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/perfline.v1.Perfline/ListAlerts" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListAlertsSvc<T: Perfline>(pub Arc<T>);
-                    impl<
-                        T: Perfline,
-                    > tonic::server::UnaryService<super::ListAlertsRequest>
-                    for ListAlertsSvc<T> {
-                        type Response = super::ListAlertsResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListAlertsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as Perfline>::list_alerts(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListAlertsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
