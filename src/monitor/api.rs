@@ -117,7 +117,8 @@ impl Pipeline {
     #[must_use]
     pub fn start_with(name: &str, options: PipelineOptions) -> Self {
         let lookup = |name: &str| options.environment.get(name).cloned();
-        let context = Context::read(lookup);
+        let mut context = Context::read(lookup);
+        context.read_event_file(lookup);
         let wish = Wish { pipeline: Some(name), step: None, run_id: options.run_id.as_deref(), program: name };
         let identity = Identity::choose(wish, &context, &Inherited::read(lookup));
         let host = Host::read();
