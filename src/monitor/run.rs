@@ -21,8 +21,10 @@ use super::usage::{Ledger, Usage, UsageMeter};
 use super::{Destination, RunReport, RunRequest, git, outputs};
 use crate::model::Outcome;
 
-/// Sampling may cost this share of one core: a reading is followed by at least 200 times its cost.
+/// A reading is followed by at least so many times its cost: half a percent of one core.
 const COST_FACTOR: u32 = 200;
+/// The same for the first half second, in which a short command would otherwise not be seen at all.
+const COST_FACTOR_EARLY: u32 = 50;
 
 /// Runs the command to its end and sends what it took.
 ///
@@ -214,7 +216,8 @@ fn pause(elapsed: Duration, cost: Duration) -> Duration {
         60_000..600_000 => Duration::from_millis(500),
         _ => Duration::from_secs(1),
     };
-    wanted.max(cost.saturating_mul(COST_FACTOR)).min(Duration::from_secs(30))
+    let factor = if elapsed < Duration::from_millis(500) { COST_FACTOR_EARLY } else { COST_FACTOR };
+    wanted.max(cost.saturating_mul(factor)).min(Duration::from_secs(30))
 }
 
 /// A command that ends on a signal which we passed on was cancelled; one that ends by itself is
