@@ -298,7 +298,9 @@ impl Shared {
             return delivery;
         }
         spans.insert(0, self.root_span(outcome));
-        let resource = resource(&self.identity, &self.host, &self.host_class, self.context.environment.as_deref());
+        let lookup = |name: &str| environment.get(name).cloned();
+        let resource =
+            resource(&self.identity, &self.host, &self.host_class, self.context.environment.as_deref(), lookup);
         match &self.options.destination {
             Destination::Caller => delivery.requests = Some(encode(&resource, spans, &[])),
             Destination::Collector(endpoint) => {

@@ -118,7 +118,7 @@ impl Plan {
             .filter(|text| !text.is_empty())
             .unwrap_or_else(|| host.class(context.runner.as_deref()));
         Self {
-            resource: resource(&identity, &host, &host_class, context.environment.as_deref()),
+            resource: resource(&identity, &host, &host_class, context.environment.as_deref(), lookup),
             variables: variables(&identity, &inherited),
             disabled: lookup("OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
             identity,

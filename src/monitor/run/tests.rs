@@ -163,6 +163,18 @@ async fn the_command_is_told_its_place_in_the_trace() {
 }
 
 #[tokio::test]
+async fn the_service_name_of_the_environment_wins() {
+    let receiver = Receiver::default();
+    let mut request = to(&receiver.grpc().await, shell("true"));
+    request.environment.insert("OTEL_SERVICE_NAME".into(), "mine".into());
+    request.environment.insert("OTEL_RESOURCE_ATTRIBUTES".into(), "team=data,service.name=other".into());
+    run(request).await.expect("runs");
+    let resource = receiver.trace_requests()[0].resource_spans[0].resource.clone().expect("resource");
+    let said = texts(&resource.attributes);
+    assert_eq!((said["service.name"].as_str(), said["team"].as_str()), ("mine", "data"));
+}
+
+#[tokio::test]
 async fn a_disabled_sdk_sends_nothing_and_still_runs() {
     let mut request = shell("exit 7");
     request.environment.insert("OTEL_SDK_DISABLED".into(), "TRUE".into());
