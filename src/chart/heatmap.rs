@@ -158,9 +158,10 @@ impl Heatmap {
     fn draw_columns(&self, canvas: &Canvas<'_>, (left, y): (f64, f64), wide: f64) -> Result<(), ChartError> {
         let mut free_from = f64::NEG_INFINITY;
         for (column, name) in self.columns.iter().enumerate() {
-            let (name, x) = (clean(name), left + wide * (count(column) + 0.5));
-            let half = Face::LABEL.width(&name) / 2.0;
-            if x - half > free_from && x + half < canvas.width + 1.0 {
+            let name = Face::LABEL.fit_middle(&clean(name), wide.max(60.0));
+            let (half, x) = (Face::LABEL.width(&name) / 2.0, left + wide * (count(column) + 0.5));
+            let x = x.min(canvas.width - half);
+            if x - half > free_from.max(0.0) {
                 canvas.text((x, y + 4.0), &name, Type::new(Face::LABEL, Ink::Muted).centre())?;
                 free_from = x + half + 5.0;
             }

@@ -297,7 +297,10 @@ impl Scene<'_, '_> {
             let places = [(x + 9.0, y), (x - 9.0 - wide, y), (x - wide / 2.0, lower)];
             let free = |(start, y): &(f64, f64)| {
                 let inside = *start > self.plot.place.left && start + wide < self.plot.place.right;
+                let lines = self.spec.changes.iter().map(|change| self.plot.pixel(self.at(change.time, 0.0)).0);
+                let crossed = lines.into_iter().any(|line| *start < line + 2.0 && start + wide > line - 2.0);
                 inside
+                    && !crossed
                     && taken
                         .iter()
                         .all(|(a, b, at)| (at - y).abs() > 11.0 || *start > b + 3.0 || start + wide < a - 3.0)
