@@ -124,7 +124,7 @@ fn range(spec: &Timeline) -> (f64, f64) {
 
 fn level_gutter(spec: &Timeline) -> f64 {
     let words = level_words(spec).into_iter().map(|(_, text, _)| Face::STRONG.width(&text));
-    words.fold(0.0, f64::max) + 12.0
+    words.fold(0.0, f64::max).min(f64::from(spec.frame.width) * 0.25) + 12.0
 }
 
 /// The newest level and the one before it: value, words, whether it is the newest.
