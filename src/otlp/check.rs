@@ -135,11 +135,7 @@ impl Checker {
             | (Kind::Fixed64 | Kind::Sfixed64 | Kind::Double, Field::Fixed64(_))
             | (Kind::Fixed32, Field::Fixed32(_)) => Ok(()),
             (Kind::Fixed64 | Kind::Double, Field::Len(packed)) if label == Label::Repeated => {
-                if packed.len() % 8 == 0 {
-                    Ok(())
-                } else {
-                    Err(WireError::Truncated)
-                }
+                if packed.len().is_multiple_of(8) { Ok(()) } else { Err(WireError::Truncated) }
             }
             (Kind::Uint64, Field::Len(packed)) if label == Label::Repeated => {
                 let mut cursor = Cursor::new(packed);

@@ -66,7 +66,8 @@ async fn point_39_a_request_sent_twice_is_taken_twice_and_is_the_same_bytes() {
 
 #[test]
 fn point_40_ids_of_the_wrong_length_cost_their_own_item_only() {
-    let faults: [(fn(&mut Span), Reason); 7] = [
+    type Fault = fn(&mut Span);
+    let faults: [(Fault, Reason); 7] = [
         (|span| span.trace_id = vec![1; 15], Reason::TraceId),
         (|span| span.trace_id = vec![1; 17], Reason::TraceId),
         (|span| span.trace_id = vec![], Reason::TraceId),

@@ -10,7 +10,7 @@ use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::harness::{Memory, Reply, door, door_with, gzip, traces};
+use crate::harness::{Memory, Reply, channel, door, door_with, gzip, start, traces};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -108,4 +108,19 @@ async fn shutdown_finishes_what_is_under_way() {
     serving.await.unwrap().unwrap();
     assert_eq!(sink.taken.lock().unwrap().len(), 1);
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_port_serves_both_transports() {
+    let state = perfline::otlp::receive::DoorState::new(Memory::default());
+    let (grpc, _health) = perfline::otlp::grpc::grpc_routes(state.clone(), &[]).await.unwrap();
+    let http = perfline::otlp::http::router(state.clone());
+    let (address, _stop) = start(perfline::otlp::serve::one_port(http, grpc.into_axum_router())).await;
+    TraceServiceClient::new(channel(address).await).export(traces(1)).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\n\r\n{}";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    assert_eq!(state.sink.taken.lock().unwrap().len(), 1);
 }
