@@ -23,6 +23,9 @@ use super::sink::Sink;
 use super::stats::{Outcome, Transport};
 use crate::model::Signal;
 
+/// The port of OTLP/gRPC.
+pub const DEFAULT_PORT: u16 = 4317;
+
 /// A flag byte and a 32-bit length stand before every message.
 const FRAME_HEAD: usize = 5;
 

@@ -22,6 +22,9 @@ use super::sink::Sink;
 use super::stats::{Outcome, Transport};
 use crate::model::Signal;
 
+/// The port of OTLP/HTTP.
+pub const DEFAULT_PORT: u16 = 4318;
+
 /// The routes of OTLP/HTTP. It brings its own fallback (404 as a Status; paths that end in `/v1/traces` and its
 /// like are served under any prefix, since some emitters put one before them), so merge it into a router
 /// that has none.

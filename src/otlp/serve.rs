@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +90,16 @@ pub async fn serve(
         tracing::warn!("connections were cut off after {} s", limits.drain_time.as_secs_f64());
     }
     Ok(())
+}
+
+/// Both kinds of routes behind one port: what says `application/grpc` goes to the gRPC routes.
+/// Each keeps its own fallback, which `Router::merge` would not allow.
+pub fn one_port(http: Router, grpc: Router) -> Router {
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let routes = if content_type.starts_with(b"application/grpc") { grpc.clone() } else { http.clone() };
+        routes.oneshot(request)
+    }))
 }
 
 fn builder(limits: &ServeLimits) -> Builder<TokioExecutor> {
