@@ -254,6 +254,9 @@ impl Tables {
                     SourceSpec::Key(from) => (from, None),
                     SourceSpec::Treated(treatment) => (&treatment.from, Some(Box::new(treatment.clone()))),
                 };
+                if let Some(key) = treatment.as_ref().and_then(|treatment| treatment.unless_begins.as_deref()) {
+                    self.read_number(file, key)?;
+                }
                 Ok(Source { base: self.base(file, place, from)?, treatment })
             })
             .collect()

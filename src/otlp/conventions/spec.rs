@@ -131,9 +131,9 @@ pub struct Treatment {
     /// Text to take from the front, if it is there.
     #[serde(default)]
     pub strip_prefix: Option<String>,
-    /// Text to take from the end, if it is there.
+    /// Texts to take from the end, the first that is there.
     #[serde(default)]
-    pub strip_suffix: Option<String>,
+    pub strip_suffixes: Vec<String>,
     /// Take `-` and so many hex digits from the end, if they are there.
     #[serde(default)]
     pub strip_hex_suffix: Option<usize>,
@@ -149,6 +149,9 @@ pub struct Treatment {
     /// Fold ids, dates and long numbers, so that few names remain.
     #[serde(default)]
     pub fold: bool,
+    /// No value at all where this resource attribute begins with it.
+    #[serde(default)]
+    pub unless_begins: Option<String>,
     /// Added to a number.
     #[serde(default)]
     pub add: f64,
@@ -263,6 +266,9 @@ pub struct RuleSpec {
     /// For `run` and `root`: a status of OK proves nothing.
     #[serde(default)]
     pub ok_is_weak: bool,
+    /// It failed if a span inside it failed, whatever its own status.
+    #[serde(default)]
+    pub fails_inside: bool,
     /// Events that each tell of a retry within the span.
     #[serde(default)]
     pub retry_events: Vec<String>,

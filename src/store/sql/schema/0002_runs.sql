@@ -21,6 +21,7 @@ create table span_facts (
     retried boolean,                    -- failed, and will be tried again
     failure_is_final boolean,           -- fails the run even where work went on
     failure_is_nothing boolean,         -- says nothing about the run
+    fails_inside boolean,               -- failed if a span inside it failed
     outcome varchar,                    -- said by an attribute
     unset_outcome varchar,              -- where the status is unset
     lost_outcome varchar,               -- of the run, if its run span never comes
