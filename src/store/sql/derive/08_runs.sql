@@ -206,6 +206,7 @@ select
     h.cpu_s,
     h.disk_read_bytes,
     h.disk_write_bytes,
+    coalesce(h.peak_memory_bytes, h.cpu_s, h.disk_read_bytes, h.disk_write_bytes) is null as sampled,
     q.quality_score,
     h.items,
     e.error,

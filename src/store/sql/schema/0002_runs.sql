@@ -95,6 +95,14 @@ create table run_traces (
     last_ns bigint not null
 );
 
+-- Which processes worked for a run: their metrics belong to it while it lasts.
+create table run_resources (
+    run_key varchar not null,
+    resource_id ubigint not null,
+    first_ns bigint not null,
+    last_ns bigint not null
+);
+
 -- Which run a span belongs to, where its trace does not belong wholly to one.
 create table span_runs (
     run_key varchar not null,
@@ -138,6 +146,7 @@ create table runs (
     cpu_s double,
     disk_read_bytes bigint,
     disk_write_bytes bigint,
+    sampled boolean,                    -- memory, CPU and disk come from metric points, not from the run span
     quality_score double,
     items double,
     error varchar,
