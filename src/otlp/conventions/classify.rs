@@ -42,9 +42,8 @@ pub(super) fn classify(
         }
     }
     candidates.extend(tables.scope_rules.iter().filter(|(scope, _)| scope.holds(span.scope)).map(|(_, rule)| *rule));
-    candidates.extend(
-        tables.resource_rules.iter().filter(|(key, _)| resource.known(*key).is_some()).map(|(_, rule)| *rule),
-    );
+    candidates
+        .extend(tables.resource_rules.iter().filter(|(key, _)| resource.known(*key).is_some()).map(|(_, rule)| *rule));
     candidates.sort_unstable();
     candidates.dedup();
 
@@ -98,7 +97,13 @@ impl<'t, 'a> Reading<'t, 'a> {
     fn roles(&self, facts: &mut SpanFacts) {
         facts.rule = self.matched.iter().map(|rule| rule.spec.id.as_str()).collect::<Vec<_>>().join(" + ");
         if facts.rule.is_empty() {
-            let word = if facts.quiet { "quiet" } else if facts.root { "local-root" } else { "plain" };
+            let word = if facts.quiet {
+                "quiet"
+            } else if facts.root {
+                "local-root"
+            } else {
+                "plain"
+            };
             word.clone_into(&mut facts.rule);
         }
         // What a rule calls a step is one; a marker is a step only for want of such a rule.
@@ -189,7 +194,9 @@ impl<'t, 'a> Reading<'t, 'a> {
             .span
             .events
             .iter()
-            .filter(|event| self.matched.iter().any(|rule| rule.spec.retry_events.iter().any(|name| name == event.name)))
+            .filter(|event| {
+                self.matched.iter().any(|rule| rule.spec.retry_events.iter().any(|name| name == event.name))
+            })
             .count();
         (retries > 0).then(|| i32::try_from(retries).unwrap_or(i32::MAX - 1) + 1)
     }

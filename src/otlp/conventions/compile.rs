@@ -154,7 +154,11 @@ impl Tables {
     fn add_score(&mut self, file: &str, spec: ScoreSpec) -> Result<(), ConventionError> {
         if spec.name.is_none() && spec.called.is_none() {
             let problem = "a score needs `name` (the attribute with its name) or `called`".to_owned();
-            return Err(ConventionError::Source { file: file.into(), place: format!("score `{}`", spec.value), problem });
+            return Err(ConventionError::Source {
+                file: file.into(),
+                place: format!("score `{}`", spec.value),
+                problem,
+            });
         }
         let value = self.read_number(file, &spec.value)?;
         let name = spec.name.as_deref().map(|key| self.read_number(file, key)).transpose()?;
@@ -172,7 +176,7 @@ impl Tables {
         if self.rules.iter().any(|rule| rule.spec.id == spec.id) {
             return Err(wrong("another rule has this id; give it a new one"));
         }
-        let index = u16::try_from(self.rules.len()).map_err(|_| wrong("too many rules"))?;
+        let index = u16::try_from(self.rules.len()).map_err(|_too_many| wrong("too many rules"))?;
         let mut conditions = Vec::with_capacity(spec.when.len());
         for condition in &spec.when {
             conditions.push(self.condition(file, &spec.id, condition)?);
@@ -252,7 +256,7 @@ impl Tables {
             .map(|spec| {
                 let (from, treatment) = match spec {
                     SourceSpec::Key(from) => (from, None),
-                    SourceSpec::Treated(treatment) => (&treatment.from, Some(Box::new(treatment.clone()))),
+                    SourceSpec::Treated(treatment) => (&treatment.from, Some(treatment.clone())),
                 };
                 if let Some(key) = treatment.as_ref().and_then(|treatment| treatment.unless_begins.as_deref()) {
                     self.read_number(file, key)?;
@@ -297,7 +301,7 @@ impl Tables {
         if let Some(number) = self.numbers.get(key) {
             return Ok(*number);
         }
-        let number = u16::try_from(self.keys.len()).map_err(|_| ConventionError::Source {
+        let number = u16::try_from(self.keys.len()).map_err(|_too_many| ConventionError::Source {
             file: file.to_owned(),
             place: format!("key `{key}`"),
             problem: "more than 65,536 keys in all".to_owned(),
@@ -316,8 +320,6 @@ fn kind_number(kind: &str) -> Result<u8, String> {
         "client" => Ok(3),
         "producer" => Ok(4),
         "consumer" => Ok(5),
-        other => {
-            Err(format!("kind `{other}` is none of unspecified, internal, server, client, producer, consumer"))
-        }
+        other => Err(format!("kind `{other}` is none of unspecified, internal, server, client, producer, consumer")),
     }
 }

@@ -11,6 +11,8 @@ mod facts;
 mod names;
 mod scores;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::path::Path;
@@ -18,9 +20,7 @@ use std::path::Path;
 use crate::otlp::value::AttrValue;
 use compile::{Base, Source, Tables};
 pub use error::ConventionError;
-pub use facts::{
-    Attributes, EventShape, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
-};
+pub use facts::{Attributes, EventShape, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict};
 use spec::{ConventionFile, Fact};
 
 /// Longest error text that is kept, characters.
@@ -33,9 +33,8 @@ macro_rules! embedded {
 }
 
 /// The conventions that are built in, in order of precedence.
-const EMBEDDED: &[(&str, &str)] = embedded![
-    "perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes",
-];
+const EMBEDDED: &[(&str, &str)] =
+    embedded!["perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes",];
 
 /// All rules, ready to be asked. Cheap to share, never changed.
 #[derive(Clone, Debug)]
@@ -70,14 +69,16 @@ impl Rules {
             let found = attributes.iter().find(|(name, _)| *name == key);
             found.and_then(|(_, value)| value::trimmed(&value::text(value)?))
         };
-        let mut facts =
-            ResourceFacts { service: text("service.name"), instance: text("service.instance.id"), ..Default::default() };
+        let mut facts = ResourceFacts {
+            service: text("service.name"),
+            instance: text("service.instance.id"),
+            ..Default::default()
+        };
         for (key, value) in attributes {
             let Some(&number) = self.tables.numbers.get(*key) else { continue };
-            if let Some(value) = value::text(value).and_then(|value| value::trimmed(&value)) {
-                if facts.known(number).is_none() {
-                    facts.known.push((number, value));
-                }
+            let value = value::text(value).and_then(|value| value::trimmed(&value));
+            if let (Some(value), None) = (value, facts.known(number)) {
+                facts.known.push((number, value));
             }
         }
         facts.pipeline = self.resource_fact(&facts, Fact::Pipeline);
@@ -144,7 +145,6 @@ fn own_files(directory: &Path) -> Result<Vec<std::path::PathBuf>, ConventionErro
 
 fn add(tables: &mut Tables, name: &str, toml: &str) -> Result<(), ConventionError> {
     let parsed: Result<ConventionFile, toml::de::Error> = toml::from_str(toml);
-    let file =
-        parsed.map_err(|source| ConventionError::Parse { file: name.to_owned(), source: Box::new(source) })?;
+    let file = parsed.map_err(|source| ConventionError::Parse { file: name.to_owned(), source: Box::new(source) })?;
     tables.add(name, file)
 }

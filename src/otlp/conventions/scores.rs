@@ -42,11 +42,7 @@ fn find<'a>(tables: &Tables, attributes: &Attributes<'a>, key: u16) -> Option<At
     attributes.iter().find(|(name, _)| tables.numbers.get(*name) == Some(&key)).map(|(_, value)| *value)
 }
 
-fn score<'a>(
-    source: &ScoreSource,
-    at_ns: Option<i64>,
-    value: impl Fn(u16) -> Option<AttrValue<'a>>,
-) -> Option<Score> {
+fn score<'a>(source: &ScoreSource, at_ns: Option<i64>, value: impl Fn(u16) -> Option<AttrValue<'a>>) -> Option<Score> {
     let words = |key: Option<u16>| key.and_then(&value).and_then(|value| trimmed(&text(&value)?));
     let label = words(source.label);
     let score = value(source.value).as_ref().and_then(number);
