@@ -1,15 +1,29 @@
 -- Question: which spans may change a run now?
--- Needs: temp table touched_traces(trace_hi, trace_lo, from_ns, to_ns): each trace that got a span or a
---        log record that is not quiet, and the extent of what it got; macro-free, one transaction for all files.
--- Leaves: temp tables derive_traces, derive_spans; variables derive_from_ns, derive_to_ns.
+-- Needs: temp table touched_traces(trace_hi ubigint, trace_lo ubigint, from_ns bigint, to_ns bigint, quiet boolean):
+--        each trace that got a span, a score or a name; the extent of what it got; whether all of it is quiet.
+--        The files run in order in one transaction. Where derive_traces is empty after this one, 02 to 09 may
+--        be left out.
+-- Leaves: temp tables derive_traces, derive_spans, derive_new; variables derive_from_ns, derive_to_ns.
 
 -- A trace id that comes again after a day is another trace: so only two days around need be read.
 set variable derive_from_ns = (select greatest(coalesce(min(from_ns), 0), 86400000000000) - 86400000000000 from touched_traces);
 set variable derive_to_ns = (select least(coalesce(max(to_ns), 0), 9000000000000000000) + 86400000000000 from touched_traces);
 
+-- Keys of the runs that this derivation writes.
+create or replace temp table derive_new (run_key varchar);
+
 create or replace temp table derive_traces as
-select distinct trace_hi, trace_lo
-from touched_traces;
+select trace_hi, trace_lo
+from touched_traces
+where not quiet
+union
+-- Quiet spans alone make no run, but they may be around one.
+select t.trace_hi, t.trace_lo
+from touched_traces as t
+inner join run_traces as m using (trace_hi, trace_lo)
+where t.quiet
+    and m.first_ns <= getvariable('derive_to_ns')
+    and m.last_ns >= getvariable('derive_from_ns');
 
 create or replace temp table derive_spans as
 select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
