@@ -120,7 +120,9 @@ fn formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> 
             if is_image(text) {
                 return escape_formatter(out, state, value);
             }
-            escape_formatter(out, state, &Value::from(clean(text, TEXT_MAX, false)))
+            // A number stays on the line of its percent sign.
+            let text = clean(text, TEXT_MAX, false).replace(" %", "\u{a0}%");
+            escape_formatter(out, state, &Value::from(text))
         }
         _ => escape_formatter(out, state, value),
     }

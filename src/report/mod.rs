@@ -27,8 +27,8 @@ mod samples;
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
 pub use profile::{
-    BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelUse, Outcomes, PipelineProfile, PointView,
-    ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
+    BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes,
+    PipelineProfile, PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
 pub use text::{Align, Table, sparkline, verdict_ansi, verdict_text};

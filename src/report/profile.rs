@@ -32,6 +32,9 @@ pub struct PipelineProfile {
     /// Use of models, dearest first.
     #[serde(default)]
     pub models: Vec<ModelUse>,
+    /// The same over time.
+    #[serde(default)]
+    pub model_history: Option<ModelHistory>,
     /// 0 to 100 with its parts.
     pub health: Health,
     /// Where the metrics are heading.
@@ -143,6 +146,27 @@ pub struct ModelUse {
     /// Failed calls.
     #[serde(default)]
     pub failed: u64,
+}
+
+/// Use of models over time. A row for each model, a value for each period: null where it is unknown, 0 where
+/// there was none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelHistory {
+    /// What one period is: `day`, `week`.
+    pub period: String,
+    /// Starts of the periods, RFC 3339, oldest first.
+    pub periods: Vec<String>,
+    /// Models.
+    pub models: Vec<String>,
+    /// US dollars.
+    #[serde(default)]
+    pub cost_usd: Vec<Vec<Option<f64>>>,
+    /// Tokens sent.
+    #[serde(default)]
+    pub input_tokens: Vec<Vec<Option<f64>>>,
+    /// Tokens received.
+    #[serde(default)]
+    pub output_tokens: Vec<Vec<Option<f64>>>,
 }
 
 /// A series ready to be drawn.

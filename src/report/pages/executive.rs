@@ -58,7 +58,7 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
         overview => view::value(overview(&ranked)),
         cost => view::value(cost(bundle)),
         cost_total => cost_total(bundle).map(format_usd),
-        cost_chart => view::value(charts::cost_by_model(bundle)),
+        cost_chart => view::value(bundle.model_history.as_ref().and_then(|history| charts::model_cost("all pipelines", history))),
         quality => view::value(quality(bundle)),
     }
 }
@@ -68,10 +68,10 @@ fn worst(bundle: &Bundle) -> Vec<FindingView> {
     actionable.take(WORST_MAX).enumerate().map(|(place, finding)| FindingView::of(finding, place, bundle)).collect()
 }
 
-/// Worst health first; the unknown stand between critical and poor, where nobody overlooks them.
+/// Worst health first; the unknown stand between poor and fair, where nobody overlooks them.
 pub(in crate::report) fn ranked(bundle: &Bundle) -> Vec<&PipelineProfile> {
     let mut ranked: Vec<_> = bundle.pipelines.iter().collect();
-    let key = |profile: &PipelineProfile| profile.health.score.unwrap_or(39.5);
+    let key = |profile: &PipelineProfile| profile.health.score.unwrap_or(59.5);
     ranked.sort_by(|a, b| key(a).total_cmp(&key(b)).then_with(|| a.pipeline.cmp(&b.pipeline)));
     ranked
 }
