@@ -107,9 +107,17 @@ fn is_image(uri: &str) -> bool {
     })
 }
 
-/// CSS that cannot leave its element. What it may load, the page's policy decides: nothing.
+/// CSS that cannot leave its element: what would be a tag becomes an escape. What it may load, the page's
+/// policy decides: nothing.
 fn inert_css(css: &str) -> String {
-    css.replace("</", "<\\/").replace("<!--", "")
+    let mut out = String::with_capacity(css.len());
+    let mut chars = css.chars().peekable();
+    while let Some(ch) = chars.next() {
+        // `width<400px` of a media query stays.
+        let tag = ch == '<' && chars.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next));
+        if tag { out.push_str("\\3c ") } else { out.push(ch) }
+    }
+    out
 }
 
 /// Strings are cleaned before they are escaped; numbers and our own markup pass as they are.
@@ -163,6 +171,7 @@ mod tests {
 
     #[test]
     fn css_cannot_close_its_element() {
-        assert!(!inert_css("a{}</style><script>").contains("</style"));
+        assert_eq!(inert_css("a{}</style><script>"), "a{}\\3c /style>\\3c script>");
+        assert_eq!(inert_css("@media (width<400px){}"), "@media (width<400px){}");
     }
 }

@@ -23,6 +23,8 @@ pub mod words;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
