@@ -11,6 +11,7 @@ pub mod comparison;
 mod format;
 mod grid;
 mod html;
+mod listing;
 pub mod markdown;
 pub mod names;
 mod pages;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
+pub use listing::{health_table, runs_table, steps_table};
 pub use profile::{
     BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes,
     PipelineProfile, PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
