@@ -8,6 +8,7 @@ mod charts;
 pub mod ci;
 pub mod clean;
 pub mod comparison;
+pub mod estimate;
 mod format;
 mod grid;
 mod html;
@@ -29,10 +30,11 @@ mod tests;
 
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
+pub use estimate::Estimate;
 pub use listing::{health_table, runs_table, steps_table};
 pub use profile::{
-    BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes,
-    PipelineProfile, PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
+    BaselineProvenance, ChangeView, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes, PipelineProfile,
+    PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
 pub use text::{Align, Table, sparkline, verdict_ansi, verdict_text};

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Finding, Metric, Outcome, Run, SeriesContext, Severity};
 use crate::track::{Health, Trend};
 
+use super::estimate::Estimate;
+
 /// One pipeline of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PipelineProfile {
@@ -90,17 +92,6 @@ pub struct Outcomes {
     pub timed_out: u64,
     /// Nothing says.
     pub unknown: u64,
-}
-
-/// A value with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// One metric over the runs of the period.
