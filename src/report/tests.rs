@@ -244,6 +244,32 @@ fn a_pass_that_speaks_for_a_minority_says_so() {
 }
 
 #[test]
+fn a_pipeline_that_always_fails_keeps_the_page_from_green() {
+    let mut bundle = read(SAMPLE);
+    bundle.verdict.verdict = VerdictWord::Pass;
+    bundle.verdict.findings.clear();
+    bundle.verdict.series_insufficient = 0;
+    bundle.alerts.clear();
+    let health = crate::track::health::score(&crate::track::HealthInput {
+        runs: 40,
+        failed: 40,
+        regressions: Some(Vec::new()),
+        ..Default::default()
+    });
+    let failing =
+        PipelineProfile { pipeline: "failing".to_owned(), findings: Vec::new(), health, ..bundle.pipelines[2].clone() };
+    bundle.pipelines = vec![failing];
+    let html = page(&bundle, Kind::Executive);
+    assert!(html.contains("Pass, but unhealthy") && html.contains("failing is in critical health"));
+    assert!(html.contains("0 of 40 runs succeeded") && !html.contains("class=\"verdict good\""));
+    assert!(
+        render(&bundle, Kind::Executive, Format::Markdown).expect("rendered")[0]
+            .content
+            .contains("Pass, but unhealthy")
+    );
+}
+
+#[test]
 fn an_empty_store_still_gives_every_page() {
     let mut bundle = read(SAMPLE);
     bundle.pipelines.clear();

@@ -1,5 +1,6 @@
 //! The bundle's numbers as specs of charts, and the table behind each.
 
+mod calendar;
 mod steps;
 mod usage;
 
@@ -15,6 +16,7 @@ use super::grid::{Cell, Grid};
 use super::profile::{PipelineProfile, SeriesView};
 use super::view::outcome_badge;
 
+pub(super) use calendar::by_hour;
 pub(super) use steps::{compared_steps, differential_steps, waterfalls};
 pub(super) use usage::{model_cost, model_usage, resources};
 

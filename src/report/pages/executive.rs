@@ -14,6 +14,7 @@ use crate::report::names::page_name;
 use crate::report::profile::PipelineProfile;
 use crate::report::view::{self, Badge, FindingView, VerdictView, health_badge};
 use crate::report::words;
+use crate::track::HealthWord;
 
 /// Regressions that are told in full.
 const WORST_MAX: usize = 5;
@@ -52,6 +53,7 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
         verdict => view::value(VerdictView::of(bundle)),
         worst => view::value(worst),
         more => found.saturating_sub(listed),
+        ailing => view::value(ailing(&ranked)),
         insufficient => bundle.verdict.verdict == VerdictWord::InsufficientData,
         cards => view::value(&cards),
         tally => view::value(tally),
@@ -74,6 +76,30 @@ pub(in crate::report) fn ranked(bundle: &Bundle) -> Vec<&PipelineProfile> {
     let key = |profile: &PipelineProfile| profile.health.score.unwrap_or(59.5);
     ranked.sort_by(|a, b| key(a).total_cmp(&key(b)).then_with(|| a.pipeline.cmp(&b.pipeline)));
     ranked
+}
+
+/// A pipeline that is in a bad way without having become worse.
+#[derive(Serialize)]
+struct Ailing {
+    badge: Badge,
+    name: String,
+    href: String,
+    reason: String,
+}
+
+/// What no finding speaks of: always failing, or gone silent. A page that only looks for changes would hide it.
+fn ailing(ranked: &[&PipelineProfile]) -> Vec<Ailing> {
+    let bad = |profile: &&&PipelineProfile| {
+        let low = matches!(profile.health.word, HealthWord::Critical | HealthWord::Poor);
+        low && !profile.findings.iter().any(|finding| finding.actionable)
+    };
+    let tell = |profile: &&PipelineProfile| Ailing {
+        badge: health_badge(profile.health.word),
+        name: clean::name(&profile.pipeline),
+        href: page_name(&profile.pipeline, profile.service.as_deref()),
+        reason: clean::shorten(&profile.health.reason, 200),
+    };
+    ranked.iter().filter(bad).take(WORST_MAX).map(tell).collect()
 }
 
 fn card(profile: &PipelineProfile, place: usize) -> Card {

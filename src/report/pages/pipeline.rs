@@ -57,6 +57,7 @@ pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> 
         timelines => view::value(timelines(profile)),
         differential => view::value(charts::differential_steps(profile, since.as_deref())),
         waterfall => view::value(charts::waterfalls(profile)),
+        hours => view::value(charts::by_hour(profile)),
         resources => view::value(charts::resources(profile)),
         models_chart => view::value(profile.model_history.as_ref().and_then(|history| charts::model_usage(&profile.pipeline, history))),
         spreads => view::value(spreads(profile)),
