@@ -15,7 +15,7 @@ pub(super) const TIME_AXIS_HEIGHT: f64 = 22.0;
 
 /// Pixels that these ticks need left of a plot.
 pub(super) fn gutter(ticks: &[Tick]) -> f64 {
-    ticks.iter().map(|tick| Face::LABEL.width(&tick.text)).fold(0.0, f64::max) + MARGIN + 7.0
+    ticks.iter().map(|tick| Face::LABEL.width(&tick.text)).fold(0.0, f64::max).min(120.0) + MARGIN + 7.0
 }
 
 /// Faint lines across the plot, and their values left of it.
@@ -65,10 +65,13 @@ pub(super) fn seconds(from: UnixNanos, to: UnixNanos) -> f64 {
     to.saturating_sub(from) as f64 / 1e9
 }
 
+/// Draws a legend's mark at a position.
+pub(super) type Swatch = fn((f64, f64)) -> Mark<(f64, f64)>;
+
 /// One entry of a legend: a mark as it is drawn, and what it means.
 pub(super) struct Key {
     /// Drawn at the position given.
-    pub mark: fn((f64, f64)) -> Mark<(f64, f64)>,
+    pub mark: Swatch,
     /// What it means.
     pub text: String,
 }

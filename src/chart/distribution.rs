@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::metric::Better;
+use crate::model::metric::{Better, Metric};
 use crate::model::unit::format_change_percent;
 
 use super::axes;
@@ -65,6 +65,13 @@ impl Group {
 }
 
 impl Distribution {
+    /// A distribution of one metric.
+    #[must_use]
+    pub fn new(frame: Frame, subject: impl Into<String>, metric: Metric, groups: Vec<Group>) -> Self {
+        let quantity = metric.label().to_owned();
+        Self { frame, subject: subject.into(), quantity, unit: metric.into(), better: metric.better(), groups }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         at_most("distribution groups", self.groups.len(), GROUPS_MAX)?;
@@ -139,7 +146,7 @@ impl Distribution {
             let y = top + ROW * count(number);
             let moved = quantile(&sorted, 0.5) - first;
             let ink = if number == 0 || number < last || !moved.is_finite() || moved == 0.0 {
-                Ink::Ink
+                Ink::Text
             } else if (moved > 0.0) == (self.better == Better::Lower) {
                 Ink::Worse
             } else {
@@ -172,10 +179,11 @@ impl Distribution {
                 format!("median {} · p95 {p95} · {n} {runs}", self.unit.text(middle))
             }
         };
+        let said = Face::STRONG.fit(&said, canvas.width * 0.7);
         canvas.text((canvas.width - MARGIN, y + 4.0), &said, Type::new(Face::STRONG, ink).right())?;
         let room = canvas.width - 2.0 * MARGIN - Face::STRONG.width(&said) - 10.0;
         let name = Face::STRONG.fit_middle(&clean(&group.label), room.max(20.0));
-        canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Ink))
+        canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Text))
     }
 
     fn draw_box(

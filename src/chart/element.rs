@@ -16,10 +16,14 @@ pub(super) enum Form {
     Area,
     /// A filled rectangle between two positions.
     Bar,
+    /// Many filled rectangles, each between two positions.
+    Bars,
     /// Many dots of this diameter.
     Dots(f64),
     /// Many strokes, each between two positions.
     Strokes,
+    /// Filled circles of this radius, each with a tooltip of its own.
+    Discs(f64),
     /// A filled circle of this radius.
     Disc(f64),
     /// Two crossed strokes of this half-size at each position.
@@ -40,13 +44,15 @@ pub(super) struct Mark<C> {
     color: RGBAColor,
     width: u32,
     extra: Extra,
+    /// One for each position, where there are any.
+    tips: Vec<String>,
 }
 
 impl<C> Mark<C> {
     /// A mark at these positions.
     pub(super) fn new(form: Form, ink: Ink, at: impl IntoIterator<Item = C>) -> Self {
         let at = at.into_iter().collect();
-        Self { at, form, color: ink.rgb().to_rgba(), width: 10, extra: Extra::default() }
+        Self { at, form, color: ink.rgb().to_rgba(), width: 10, extra: Extra::default(), tips: Vec::new() }
     }
 
     /// With a stroke of this many pixels.
@@ -76,6 +82,12 @@ impl<C> Mark<C> {
     /// With a text shown on hover.
     pub(super) fn tip(mut self, text: impl Into<String>) -> Self {
         self.extra.tip = Some(text.into());
+        self
+    }
+
+    /// With a text for each position.
+    pub(super) fn tips(mut self, texts: Vec<String>) -> Self {
+        self.tips = texts;
         self
     }
 
@@ -119,6 +131,10 @@ impl<C> Mark<C> {
             Form::Line => backend.draw_path(at.iter().copied(), &self.style(false)),
             Form::Area => backend.fill_polygon(at.iter().copied(), &self.style(true)),
             Form::Bar => backend.draw_rect(first, last, &self.style(true), true),
+            Form::Bars => {
+                backend.draw_bars(at, color);
+                Ok(())
+            }
             Form::Dots(size) => {
                 backend.draw_dots(at.iter().copied(), fine(size).unsigned_abs(), color);
                 Ok(())
@@ -131,6 +147,10 @@ impl<C> Mark<C> {
                 let r = fine(half);
                 let arms = |(x, y): &BackendCoord| [(x - r, y - r), (x + r, y + r), (x - r, y + r), (x + r, y - r)];
                 backend.draw_strokes(at.iter().flat_map(arms), self.width, color);
+                Ok(())
+            }
+            Form::Discs(radius) => {
+                backend.draw_discs(at, &self.tips, fine(radius), color);
                 Ok(())
             }
             Form::Disc(radius) => backend.draw_circle(first, fine(radius).unsigned_abs(), &self.style(true), true),
@@ -152,7 +172,7 @@ fn around((x, y): BackendCoord, half: f64, corners: &[(f64, f64)]) -> Vec<Backen
 impl<C> Mark<C> {
     /// The same mark in other coordinates.
     pub(super) fn map<D>(self, to: impl FnMut(C) -> D) -> Mark<D> {
-        let Self { at, form, color, width, extra } = self;
-        Mark { at: at.into_iter().map(to).collect(), form, color, width, extra }
+        let Self { at, form, color, width, extra, tips } = self;
+        Mark { at: at.into_iter().map(to).collect(), form, color, width, extra, tips }
     }
 }

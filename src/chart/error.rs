@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ChartError {
     /// The id would not be a safe prefix of element ids.
-    #[error("chart id `{0}`: give a letter, then letters, digits, `-` or `_`, 64 at most")]
+    #[error("chart id `{0}`: give a letter, then letters, digits, `-` or `_`, 80 at most")]
     Id(String),
     /// The width lies outside what the layouts know.
     #[error("chart width {0}: give 240 to 4000 pixels (a sparkline: 24 or more)")]

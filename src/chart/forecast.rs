@@ -79,6 +79,9 @@ pub struct Limit {
     pub label: String,
 }
 
+/// Picks a line of the fan.
+type Line = fn(&Ahead) -> f64;
+
 impl Forecast {
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
@@ -115,7 +118,7 @@ impl Forecast {
     }
 
     /// When a line of the fan first reaches the limit, coming from the newest value's side.
-    fn crossing(&self, line: fn(&Ahead) -> f64) -> Option<UnixNanos> {
+    fn crossing(&self, line: Line) -> Option<UnixNanos> {
         let limit = self.limit.as_ref()?.value;
         let below = self.newest() < limit;
         let reached = |ahead: &&Ahead| if below { line(ahead) >= limit } else { line(ahead) <= limit };
@@ -137,7 +140,7 @@ impl Forecast {
         };
         let named = format!("{} of {}", brief(&limit.label), self.unit.text(limit.value));
         let below = self.newest() < limit.value;
-        let (early, late): (fn(&Ahead) -> f64, fn(&Ahead) -> f64) =
+        let (early, late): (Line, Line) =
             if below { (|a| a.high_95, |a| a.low_95) } else { (|a| a.low_95, |a| a.high_95) };
         let (middle, first) = (self.crossing(|ahead| ahead.middle), self.crossing(early));
         let (middle, first, until) = (middle.map(calendar::day), first.map(calendar::day), calendar::day(last.time));
@@ -222,11 +225,10 @@ impl Forecast {
 
     fn draw_fan(&self, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
         let (first, start) = (self.times().0, (seconds(self.times().0, self.now()), self.newest()));
-        let line = |value: fn(&Ahead) -> f64| -> Vec<(f64, f64)> {
+        let line = |value: Line| -> Vec<(f64, f64)> {
             self.ahead.iter().map(|ahead| (seconds(first, ahead.time), value(ahead).clamp(low, high))).collect()
         };
-        let fans: [(fn(&Ahead) -> f64, fn(&Ahead) -> f64, f64); 2] =
-            [(|a| a.low_95, |a| a.high_95, 0.14), (|a| a.low_50, |a| a.high_50, 0.22)];
+        let fans: [(Line, Line, f64); 2] = [(|a| a.low_95, |a| a.high_95, 0.14), (|a| a.low_50, |a| a.high_50, 0.22)];
         for (lower, upper, solid) in fans {
             if !self.ahead.is_empty() {
                 let around = [start].into_iter().chain(line(upper)).chain(line(lower).into_iter().rev());

@@ -20,6 +20,9 @@ use super::text::{Face, clean, escape};
 /// Fonts whose widths our table knows, first those that are drawn alike everywhere.
 const FONTS: &str = "'Liberation Sans',Arial,Helvetica,sans-serif";
 
+/// Longest id, with room for the ending of a narrow drawing.
+const ID_LENGTH_MAX: usize = 80;
+
 /// What every chart's spec begins with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
@@ -50,10 +53,20 @@ impl Frame {
         Self { id: id.into(), title: None, subtitle: None, description: None, width: default_width() }
     }
 
+    /// The same frame at another width.
+    #[must_use]
+    pub fn width(mut self, pixels: u32) -> Self {
+        self.width = pixels;
+        self
+    }
+
     pub(super) fn validate(&self, width_min: u32) -> Result<(), ChartError> {
         let mut chars = self.id.chars();
         let head = chars.next().is_some_and(|ch| ch.is_ascii_alphabetic());
-        if !head || self.id.len() > 64 || !chars.all(|ch| ch.is_ascii_alphanumeric() || ch == '-' || ch == '_') {
+        if !head
+            || self.id.len() > ID_LENGTH_MAX
+            || !chars.all(|ch| ch.is_ascii_alphanumeric() || ch == '-' || ch == '_')
+        {
             return Err(ChartError::Id(clean(&self.id)));
         }
         if !(width_min..=4000).contains(&self.width) {
@@ -102,7 +115,7 @@ impl Header {
     pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
         let mut y = 6.0;
         for line in &self.title {
-            canvas.text((MARGIN, y), line, Type::new(Face::TITLE, Ink::Ink))?;
+            canvas.text((MARGIN, y), line, Type::new(Face::TITLE, Ink::Text))?;
             y += 19.0;
         }
         for line in &self.subtitle {
@@ -181,8 +194,17 @@ impl<'a> Canvas<'a> {
         drawn(self.area.draw(&mark.map(|(x, y)| (fine(x), fine(y)))))
     }
 
-    /// Writes a text at a position in pixels.
+    /// Writes a text at a position in pixels; what would leave the paper is shortened, whatever a layout thought.
     pub(super) fn text(&self, (x, y): (f64, f64), text: &str, kind: Type) -> Result<(), ChartError> {
+        let room = match kind.h {
+            HPos::Left => self.width - x,
+            HPos::Right => x,
+            HPos::Center => 2.0 * x.min(self.width - x),
+        };
+        let text = kind.face.fit(text, room + 0.5);
+        if kind.face.width(&text) > room + 1.0 {
+            return Ok(());
+        }
         let style = if kind.face.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = ("sans-serif", kind.face.size * FINE).into_font().style(style).color(&kind.ink.rgb());
         let look: TextStyle<'_> = font.pos(Pos::new(kind.h, kind.v));
@@ -250,6 +272,10 @@ pub(super) enum Home {
     File,
     /// Inside a page that sets the variables.
     Page,
+    /// The same, for wide screens only.
+    Wide,
+    /// The same, for narrow screens only.
+    Narrow,
 }
 
 /// The finished SVG.
@@ -257,10 +283,15 @@ pub(super) fn assemble(frame: &Frame, plan: &Plan, height: f64, body: &str, home
     let (id, width) = (&frame.id, frame.width);
     let height = height.ceil();
     let mut out = String::with_capacity(body.len() + 2048);
+    let class = match home {
+        Home::File | Home::Page => "pl-chart",
+        Home::Wide => "pl-chart pl-wide",
+        Home::Narrow => "pl-chart pl-narrow",
+    };
     let xmlns = if home == Home::File { " xmlns=\"http://www.w3.org/2000/svg\"" } else { "" };
     let _ = write!(
         out,
-        "<svg{xmlns} class=\"pl-chart\" role=\"img\" aria-labelledby=\"{id}-t\" aria-describedby=\"{id}-d\" \
+        "<svg{xmlns} class=\"{class}\" role=\"img\" aria-labelledby=\"{id}-t\" aria-describedby=\"{id}-d\" \
          width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"{FONTS}\">\n\
          <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n",
         escape(&plan.title),

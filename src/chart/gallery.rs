@@ -46,8 +46,9 @@ pub(super) fn specs() -> Vec<(String, Spec)> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
-    found.sort();
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    // By name without its ending, so that the plain case stands before the special ones.
+    found.sort_by_key(|path| name(path));
     found.iter().map(|path| (name(path), read(path))).collect()
 }
 

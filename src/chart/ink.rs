@@ -9,7 +9,7 @@ use plotters::style::RGBColor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ink {
     Paper,
-    Ink,
+    Text,
     Muted,
     Axis,
     Grid,
@@ -41,7 +41,7 @@ impl Ink {
     /// Every ink.
     pub(super) const ALL: [Self; 27] = [
         Self::Paper,
-        Self::Ink,
+        Self::Text,
         Self::Muted,
         Self::Axis,
         Self::Grid,
@@ -81,7 +81,7 @@ impl Ink {
     const fn entry(self) -> (&'static str, u32, u32) {
         match self {
             Self::Paper => ("paper", 0xFFFFFF, 0x14181E),
-            Self::Ink => ("ink", 0x1B1F24, 0xE6E9EE),
+            Self::Text => ("ink", 0x1B1F24, 0xE6E9EE),
             Self::Muted => ("muted", 0x57606A, 0x9DA7B4),
             Self::Axis => ("axis", 0xAEB6BF, 0x545E6B),
             Self::Grid => ("grid", 0xE9ECEF, 0x272D36),
@@ -91,15 +91,15 @@ impl Ink {
             Self::Better => ("better", 0x00745A, 0x3FCBA0),
             Self::Failed => ("failed", 0x9B2C6B, 0xF19CCB),
             Self::Outlier => ("outlier", 0x7A5900, 0xE9BC4E),
-            Self::Quiet => ("quiet", 0xC9D1D9, 0x414B58),
+            Self::Quiet => ("quiet", 0x8C97A3, 0x6B7684),
             Self::C1 => ("c1", 0x0072B2, 0x3D9BD6),
             Self::C2 => ("c2", 0xE69F00, 0xE8A820),
             Self::C3 => ("c3", 0x009E73, 0x22B08A),
             Self::C4 => ("c4", 0xCC79A7, 0xD68CB5),
             Self::C5 => ("c5", 0x56B4E9, 0x8CCFF5),
             Self::C6 => ("c6", 0xD55E00, 0xE57C33),
-            Self::C7 => ("c7", 0x5D4FA2, 0x9C90DB),
-            Self::C8 => ("c8", 0x8B949E, 0x7B8694),
+            Self::C7 => ("c7", 0x401C10, 0x973DF2),
+            Self::C8 => ("c8", 0x5A626C, 0x5A626C),
             Self::H0 => ("h0", 0xEDF3F8, 0x1A222C),
             Self::H1 => ("h1", 0xD3E3F0, 0x1C3448),
             Self::H2 => ("h2", 0xAECDE4, 0x1F4A69),
@@ -180,7 +180,9 @@ pub fn stylesheet() -> String {
          @media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}\
          :root[data-theme=dark]{{{dark}}}\
          @media print{{:root:root:root{{{light}}}}}\
-         .pl-chart{{display:block;max-width:100%;height:auto}}"
+         .pl-chart{{display:block;max-width:100%;height:auto}}\
+         @media print,(min-width:600px){{.pl-narrow{{display:none}}}}\
+         @media screen and (max-width:599.98px){{.pl-wide{{display:none}}}}"
     )
 }
 
@@ -212,13 +214,62 @@ mod tests {
 
     #[test]
     fn inks_that_write_text_reach_4_5_on_either_paper_and_on_the_band() {
-        let text = [Ink::Ink, Ink::Muted, Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier];
+        let text = [Ink::Text, Ink::Muted, Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier];
         for ink in text {
             for ground in [Ink::Paper, Ink::Band, Ink::Grid] {
                 let light = contrast(ink.light(), ground.light());
                 let dark = contrast(ink.dark(), ground.dark());
                 assert!(light >= 4.5, "{ink:?} on light {ground:?}: {light:.2}");
                 assert!(dark >= 4.5, "{ink:?} on dark {ground:?}: {dark:.2}");
+            }
+        }
+    }
+
+    #[test]
+    fn marks_reach_3_on_either_paper() {
+        for ink in [Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier, Ink::Quiet] {
+            for (mark, paper) in [(ink.light(), Ink::Paper.light()), (ink.dark(), Ink::Paper.dark())] {
+                assert!(contrast(mark, paper) >= 2.95, "{ink:?}: {:.2}", contrast(mark, paper));
+            }
+        }
+    }
+
+    /// Linear light as seen without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
+    const SIGHT: [[[f64; 3]; 3]; 4] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]],
+        [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+        [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
+    ];
+
+    /// CIE L*a*b*, D65.
+    fn lab(colour: u32, sight: &[[f64; 3]; 3]) -> [f64; 3] {
+        let [_, r, g, b] = colour.to_be_bytes();
+        let linear = |c: u8| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        let rgb = [linear(r), linear(g), linear(b)];
+        let seen = sight.map(|row| row.iter().zip(rgb).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0));
+        let mix = |w: [f64; 3]| w.iter().zip(seen).map(|(a, b)| a * b).sum::<f64>();
+        let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+        let x = f(mix([0.4124, 0.3576, 0.1805]) / 0.9505);
+        let y = f(mix([0.2126, 0.7152, 0.0722]));
+        let z = f(mix([0.0193, 0.1192, 0.9505]) / 1.089);
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    #[test]
+    fn the_colour_blind_tell_all_categories_apart_in_either_theme() {
+        for sight in &SIGHT {
+            for theme in [Ink::light, Ink::dark] {
+                for (place, a) in Ink::CATEGORY.into_iter().enumerate() {
+                    for b in Ink::CATEGORY.into_iter().skip(place + 1) {
+                        let (p, q) = (lab(theme(a), sight), lab(theme(b), sight));
+                        let apart = p.iter().zip(q).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt();
+                        assert!(apart > 10.0, "{a:?} and {b:?}: {apart:.1}");
+                    }
+                }
             }
         }
     }

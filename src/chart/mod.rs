@@ -83,6 +83,24 @@ pub fn render_inline(spec: &Spec) -> Result<String, ChartError> {
     draw(spec, Home::Page)
 }
 
+/// Width of the second drawing of `render_responsive`, in pixels: a phone's column.
+const NARROW: u32 = 344;
+/// Charts that are no wider than this are drawn once.
+const NARROW_ENOUGH: u32 = 480;
+
+/// The chart twice for an HTML page, as wide as asked and for a phone; [`stylesheet`] shows the one that fits,
+/// so that text keeps its size. Twice the bytes: for the charts that matter.
+pub fn render_responsive(spec: &Spec) -> Result<String, ChartError> {
+    if spec.frame().width <= NARROW_ENOUGH {
+        return render_inline(spec);
+    }
+    let mut narrow = spec.clone();
+    let frame = narrow.frame_mut();
+    frame.width = NARROW;
+    frame.id.push_str("-narrow");
+    Ok(draw(spec, Home::Wide)? + &draw(&narrow, Home::Narrow)?)
+}
+
 fn draw(spec: &Spec, home: Home) -> Result<String, ChartError> {
     let frame = spec.frame();
     frame.validate(spec.width_min())?;
@@ -114,6 +132,22 @@ impl Spec {
             Self::HealthHistory(chart) => &chart.frame,
             Self::Forecast(chart) => &chart.frame,
             Self::StepWaterfall(chart) => &chart.frame,
+        }
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        match self {
+            Self::Timeline(chart) => &mut chart.frame,
+            Self::Sparkline(chart) => &mut chart.frame,
+            Self::SparklineGrid(chart) => &mut chart.frame,
+            Self::StepComparison(chart) => &mut chart.frame,
+            Self::Distribution(chart) => &mut chart.frame,
+            Self::ModelUsage(chart) => &mut chart.frame,
+            Self::Resources(chart) => &mut chart.frame,
+            Self::Heatmap(chart) => &mut chart.frame,
+            Self::HealthHistory(chart) => &mut chart.frame,
+            Self::Forecast(chart) => &mut chart.frame,
+            Self::StepWaterfall(chart) => &mut chart.frame,
         }
     }
 

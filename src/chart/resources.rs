@@ -199,12 +199,12 @@ impl Resources {
             x -= Face::LABEL.width(&text) + 10.0;
         }
         let name = Face::STRONG.fit(&clean(&panel.quantity), x - MARGIN);
-        canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Ink))?;
+        canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Text))?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 4000 pixels")]
         let room = (right - left) as usize;
         for stretch in panel.samples.split(|(_, value)| value.is_none()) {
             let at = || stretch.iter().filter_map(|(at, value)| value.map(|value| (*at, value)));
-            let (Some(first), Some(last)) = (at().next(), at().last()) else { continue };
+            let (Some(first), Some(last)) = (at().next(), at().next_back()) else { continue };
             let line: Vec<(f64, f64)> = if stretch.len() > 2 * room {
                 let thin = columns(at(), first.0, last.0, room);
                 thin.iter().flat_map(|column| [(column.x, column.low), (column.x, column.high)]).collect()
@@ -238,7 +238,7 @@ impl Resources {
                 let room = b - a - 6.0;
                 if room >= 18.0 {
                     let name = Face::LABEL.fit_middle(&clean(&step.step), room);
-                    canvas.text((a + 3.0, y + 7.0), &name, Type::new(Face::LABEL, Ink::Ink).middle())?;
+                    canvas.text((a + 3.0, y + 7.0), &name, Type::new(Face::LABEL, Ink::Text).middle())?;
                 }
             }
         }

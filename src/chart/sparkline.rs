@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::metric::Better;
+use crate::model::metric::{Better, Metric};
 use crate::model::unit::format_change_percent;
 
 use super::element::{Form, Mark};
@@ -154,7 +154,7 @@ impl Trend {
             let ticks = feet.into_iter().flat_map(|(x, y)| [(x, y - 4.0), (x, y)]);
             canvas.mark(Mark::new(Form::Strokes, Ink::Failed, ticks).stroke(1.5))?;
         }
-        let newest = known().last().unwrap_or((0.0, low));
+        let newest = known().next_back().unwrap_or((0.0, low));
         plot.mark(&Mark::new(Form::Disc(2.4), self.ink(better), [newest]))
     }
 
@@ -181,6 +181,12 @@ impl Trend {
 }
 
 impl Sparkline {
+    /// A sparkline of a metric, 28 pixels high.
+    #[must_use]
+    pub fn new(frame: Frame, trend: Trend, metric: Metric) -> Self {
+        Self { frame, trend, unit: metric.into(), better: metric.better(), height: default_height() }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         self.trend.validate()?;
@@ -202,6 +208,12 @@ impl Sparkline {
 }
 
 impl SparklineGrid {
+    /// A grid of one metric.
+    #[must_use]
+    pub fn new(frame: Frame, metric: Metric, cells: Vec<Trend>) -> Self {
+        Self { frame, quantity: metric.label().to_owned(), unit: metric.into(), better: metric.better(), cells }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         at_most("sparkline grid cells", self.cells.len(), CELLS_MAX)?;
@@ -248,18 +260,20 @@ impl SparklineGrid {
         let ((left, top), ink) = (at, cell.ink(self.better));
         let right = left + width;
         let value = cell.newest().map_or_else(|| "no values".to_owned(), |value| self.unit.text(value));
+        let value = Face::STRONG.fit(&value, width * 0.45);
         let mut room = width - Face::STRONG.width(&value) - 8.0;
-        canvas.text((right, top), &value, Type::new(Face::STRONG, Ink::Ink).right())?;
+        canvas.text((right, top), &value, Type::new(Face::STRONG, Ink::Text).right())?;
         let line = Place { left, top: top + 19.0, right: right - 3.0, bottom: top + 45.0 };
         if let Some(by) = cell.change_percent {
             let arrow = if by > 0.0 { "▲ " } else { "▼ " };
             let text = format!("{arrow}{}", format_change_percent(by).replace('-', "−"));
+            let text = Face::STRONG.fit(&text, width * 0.35);
             room -= Face::STRONG.width(&text) + 8.0;
             let x = right - Face::STRONG.width(&value) - 8.0;
             canvas.text((x, top), &text, Type::new(Face::STRONG, ink).right())?;
         }
         let name = Face::LABEL.fit_middle(&clean(&cell.subject), room.max(30.0));
-        canvas.text((left, top), &name, Type::new(Face::LABEL, Ink::Ink))?;
+        canvas.text((left, top), &name, Type::new(Face::LABEL, Ink::Text))?;
         cell.draw(canvas, line, self.better)?;
         let ground = Mark::new(Form::Bar, Ink::Paper, [(left, top - 2.0), (right, top + 48.0)]);
         canvas.mark(ground.opacity(0.0).tip(cell.words(self.unit)))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::metric::Better;
+use crate::model::metric::{Better, Metric};
 use crate::model::unit::format_change_percent;
 
 use super::axes::{self, Key};
@@ -21,6 +21,8 @@ const ROW: f64 = 34.0;
 const ROW_NARROW: f64 = 46.0;
 /// From this width on bars and waterfall stand side by side.
 const WIDE: f64 = 560.0;
+/// Pixels for the change and its share at the right.
+const WORDS: f64 = 104.0;
 const FOOT: f64 = 22.0;
 
 /// Spec of a comparison of steps between two windows: bars before and after, and a differential waterfall.
@@ -91,6 +93,22 @@ struct Row {
 }
 
 impl StepComparison {
+    /// A comparison of one metric, its windows named `before` and `after`.
+    #[must_use]
+    pub fn new(frame: Frame, subject: impl Into<String>, metric: Metric, steps: Vec<StepChange>) -> Self {
+        Self {
+            frame,
+            subject: subject.into(),
+            quantity: metric.label().to_owned(),
+            unit: metric.into(),
+            better: metric.better(),
+            before_label: before(),
+            after_label: after(),
+            steps,
+            whole: None,
+        }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         at_most("steps", self.steps.len(), STEPS_MAX)?;
@@ -225,8 +243,7 @@ impl StepComparison {
         let rows = self.rows();
         let widest = rows.iter().map(|row| Face::STRONG.width(&clean(&row.change.step))).fold(0.0, f64::max);
         let names = widest.max(96.0).min(canvas.width * 0.27);
-        let words = 104.0;
-        let room = canvas.width - 2.0 * MARGIN - names - words - 40.0;
+        let room = canvas.width - 2.0 * MARGIN - names - WORDS - 40.0;
         let (top, bottom) = (canvas.top + self.head(), canvas.height - FOOT);
         let left = MARGIN + names + 14.0;
         let bars = Place { left, top, right: left + room * 0.46, bottom };
@@ -256,10 +273,10 @@ impl StepComparison {
         let (zero, sum) = (falls.pixel((0.0, 0.0)).0, rows.last().map_or(0.0, |row| row.start + row.change.by()));
         canvas.line((zero, top), (zero, bottom), Ink::Axis, 1.0)?;
         let end = falls.pixel((sum, 0.0)).0;
-        canvas.text((MARGIN, y + 17.0), "sum of the steps", Type::new(Face::STRONG, Ink::Ink).middle())?;
-        canvas.mark(Mark::new(Form::Bar, Ink::Ink, [(zero, y + 9.0), (end, y + 24.0)]).tip(self.unit.signed(sum)))?;
+        canvas.text((MARGIN, y + 17.0), "sum of the steps", Type::new(Face::STRONG, Ink::Text).middle())?;
+        canvas.mark(Mark::new(Form::Bar, Ink::Text, [(zero, y + 9.0), (end, y + 24.0)]).tip(self.unit.signed(sum)))?;
         let sum = self.unit.signed(sum);
-        canvas.text((canvas.width - MARGIN, y + 17.0), &sum, Type::new(Face::STRONG, Ink::Ink).right().middle())
+        canvas.text((canvas.width - MARGIN, y + 17.0), &sum, Type::new(Face::STRONG, Ink::Text).right().middle())
     }
 
     fn draw_narrow(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
@@ -271,7 +288,7 @@ impl StepComparison {
         for row in self.rows() {
             let delta = self.delta(canvas, &row, (canvas.width - MARGIN, y + 4.0), false)?;
             let name = Face::STRONG.fit_middle(&clean(&row.change.step), canvas.width - 2.0 * MARGIN - delta - 10.0);
-            canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Ink))?;
+            canvas.text((MARGIN, y + 4.0), &name, Type::new(Face::STRONG, Ink::Text))?;
             self.draw_pair(canvas, &row, y + 21.0, |value| bars.pixel((value, 0.0)).0)?;
             y += ROW_NARROW;
         }
@@ -281,7 +298,7 @@ impl StepComparison {
     /// Name, and below it both values.
     fn name(&self, canvas: &Canvas<'_>, row: &Row, (x, y): (f64, f64), room: f64) -> Result<(), ChartError> {
         let name = Face::STRONG.fit_middle(&clean(&row.change.step), room);
-        canvas.text((x, y), &name, Type::new(Face::STRONG, Ink::Ink))?;
+        canvas.text((x, y), &name, Type::new(Face::STRONG, Ink::Text))?;
         let values = Face::LABEL.fit(&self.values(row), room);
         canvas.text((x, y + 14.0), &values, Type::new(Face::LABEL, Ink::Muted))
     }
@@ -339,6 +356,7 @@ impl StepComparison {
         let strong = format!("{arrow}{}", self.unit.signed(by));
         let share = self.share(by).map(|share| format!("{} of change", percent(share))).unwrap_or_default();
         let text = if stacked || share.is_empty() { strong } else { format!("{strong} · {share}") };
+        let text = Face::STRONG.fit(&text, if stacked { WORDS } else { canvas.width * 0.7 });
         canvas.text((x, y), &text, Type::new(Face::STRONG, self.ink(by)).right())?;
         if stacked {
             canvas.text((x, y + 14.0), &share, Type::new(Face::LABEL, Ink::Muted).right())?;

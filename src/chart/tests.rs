@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::frame::Frame;
 use super::timeline::{Level, Point, PointMark, Timeline};
-use super::{ChartError, Spec, Unit, gallery, render, render_inline, stylesheet};
-use crate::model::metric::Better;
+use super::{ChartError, Spec, gallery, render, render_inline, render_responsive, stylesheet};
+use crate::model::metric::Metric;
 
 /// Fails where markup is not well-formed XML of the plain kind that we write. Gives every id.
 fn ids_of_well_formed(svg: &str) -> BTreeSet<String> {
@@ -34,7 +34,10 @@ fn ids_of_well_formed(svg: &str) -> BTreeSet<String> {
                 "{body}"
             );
         }
-        assert!(["svg", "title", "desc", "style", "rect", "path", "circle", "text"].contains(&name), "element {name}");
+        assert!(
+            ["svg", "g", "title", "desc", "style", "rect", "path", "circle", "text"].contains(&name),
+            "element {name}"
+        );
         assert!(!body.contains(" on") && !body.contains("href"), "{body}");
         if let Some((_, id)) = body.split_once(" id=\"") {
             let id = id.split('"').next().unwrap().to_owned();
@@ -70,6 +73,18 @@ fn every_chart_is_well_formed_named_and_the_same_twice() {
         let inline = render_inline(&spec).unwrap();
         assert_eq!(ids_of_well_formed(&inline), ids);
         assert!(!inline.contains("<style>") && !inline.contains("xmlns"), "{name}");
+    }
+}
+
+#[test]
+fn a_responsive_chart_is_two_with_ids_of_their_own() {
+    for (name, spec) in gallery::specs() {
+        let both = render_responsive(&spec).unwrap();
+        let ids = ids_of_well_formed(&both);
+        assert!(ids.contains(&format!("{name}-t")), "{name}");
+        let narrow = both.contains("pl-narrow");
+        assert_eq!(narrow, spec.frame().width > 480, "{name}");
+        assert_eq!(ids.len(), if narrow { 4 } else { 2 }, "{name}");
     }
 }
 
@@ -120,17 +135,7 @@ fn extents(svg: &str) -> Vec<(f64, f64)> {
 }
 
 fn timeline(points: Vec<Point>) -> Timeline {
-    Timeline {
-        frame: Frame::new("t"),
-        subject: "build".to_owned(),
-        quantity: "duration".to_owned(),
-        unit: Unit::Seconds,
-        better: Better::Lower,
-        points,
-        levels: Vec::new(),
-        changes: Vec::new(),
-        height: 200,
-    }
+    Timeline { points, ..Timeline::new(Frame::new("t"), "build", Metric::Duration) }
 }
 
 fn point(time: i64, value: f64) -> Point {
@@ -170,7 +175,7 @@ fn what_cannot_be_drawn_is_refused_with_a_reason() {
         refused(|c| c.levels.push(Level { from: 0, to: 0, value: 1.0, low: f64::NEG_INFINITY, high: 1.0 })),
         ChartError::Number { .. }
     ));
-    for id in ["", "1a", "a b", "a\"onload=", "é", &"a".repeat(65)] {
+    for id in ["", "1a", "a b", "a\"onload=", "é", &"a".repeat(81)] {
         let mut chart = timeline(vec![point(0, 1.0)]);
         chart.frame.id = id.to_owned();
         assert!(matches!(render(&Spec::Timeline(chart)), Err(ChartError::Id(_))), "{id}");
@@ -206,13 +211,15 @@ fn corrupt(value: &mut Value, dice: &mut impl Iterator<Item = u32>, texts: &[Str
         }
         Value::Array(list) => {
             list.iter_mut().for_each(|value| corrupt(value, dice, texts, numbers));
-            if roll % 17 == 0 {
+            if roll.is_multiple_of(17) {
                 list.truncate(roll % 3);
             }
         }
-        Value::String(text) if roll % 3 == 0 && !texts.is_empty() => *text = texts[roll % texts.len()].clone(),
-        Value::Number(_) if roll % 4 == 0 && !numbers.is_empty() => *value = numbers[roll % numbers.len()].into(),
-        Value::Number(_) if roll % 31 == 0 => *value = Value::Null,
+        Value::String(text) if roll.is_multiple_of(3) && !texts.is_empty() => *text = texts[roll % texts.len()].clone(),
+        Value::Number(_) if roll.is_multiple_of(4) && !numbers.is_empty() => {
+            *value = numbers[roll % numbers.len()].into()
+        }
+        Value::Number(_) if roll.is_multiple_of(31) => *value = Value::Null,
         _ => {}
     }
 }

@@ -122,7 +122,7 @@ impl StepWaterfall {
             times.into_iter().try_for_each(|seconds| not_negative("step time", seconds))?;
         }
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
-        let note = "time since the run began; dark steps are the critical path, the chain that the end waited for";
+        let note = "time since the run began; bold times are the critical path, the chain that the end waited for";
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note.to_owned(), clean);
         let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
         let runs: f64 = self.runs.iter().map(|run| run.height(self.row())).sum();
@@ -211,7 +211,7 @@ impl StepWaterfall {
     fn draw_run(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, run: &RunSteps, top: f64) -> Result<(), ChartError> {
         let label = format!("{} · {}", clean(&run.label), Unit::Seconds.text(run.duration_s));
         let label = Face::STRONG.fit(&label, canvas.width - 2.0 * MARGIN);
-        canvas.text((MARGIN, top + 7.0), &label, Type::new(Face::STRONG, Ink::Ink))?;
+        canvas.text((MARGIN, top + 7.0), &label, Type::new(Face::STRONG, Ink::Text))?;
         let (rows, hidden) = run.rows();
         let bar = |place: usize| top + CAPTION + self.row() * count(place) + self.row() - 16.0;
         self.draw_bars(canvas, plot, &rows, bar)?;
@@ -265,7 +265,7 @@ impl StepWaterfall {
     ) -> Result<(), ChartError> {
         let b = span(plot, step).1;
         let x = b + if step.failed { 16.0 } else { 5.0 };
-        let (ink, face) = if critical { (Ink::Ink, Face::STRONG) } else { (Ink::Muted, Face::LABEL) };
+        let (ink, face) = if critical { (Ink::Text, Face::STRONG) } else { (Ink::Muted, Face::LABEL) };
         let took = face.fit(&Unit::Seconds.text(step.duration_s), canvas.width - x);
         // Paper behind the words: a connecting line may pass.
         let ground = [(b + 3.0, y), (x + face.width(&took) + 2.0, y + 12.0)];
@@ -277,7 +277,7 @@ impl StepWaterfall {
     }
 
     fn draw_name(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, step: &StepBar, y: f64) -> Result<(), ChartError> {
-        let kind = Type::new(Face::LABEL, Ink::Ink);
+        let kind = Type::new(Face::LABEL, Ink::Text);
         if canvas.width >= WIDE {
             let name = Face::LABEL.fit_middle(&clean(&step.step), plot.place.left - MARGIN - 8.0);
             return canvas.text((plot.place.left - 8.0, y + 10.0), &name, kind.right().middle());

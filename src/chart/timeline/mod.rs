@@ -5,7 +5,7 @@ mod draw;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::clock::UnixNanos;
-use crate::model::metric::Better;
+use crate::model::metric::{Better, Metric};
 use crate::model::unit::{format_change_percent, parse_time};
 
 use super::axes::{Key, legend_height};
@@ -152,12 +152,28 @@ impl Change {
 }
 
 impl Timeline {
+    /// An empty timeline of a metric, to be filled with points, levels and changes.
+    #[must_use]
+    pub fn new(frame: Frame, subject: impl Into<String>, metric: Metric) -> Self {
+        Self {
+            frame,
+            subject: subject.into(),
+            quantity: metric.label().to_owned(),
+            unit: metric.into(),
+            better: metric.better(),
+            points: Vec::new(),
+            levels: Vec::new(),
+            changes: Vec::new(),
+            height: default_height(),
+        }
+    }
+
     /// Checks the spec and says what the chart says.
     pub(super) fn plan(&self) -> Result<Plan, ChartError> {
         self.validate()?;
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| self.summary(), clean);
-        let description = self.frame.description.as_deref().map_or_else(|| self.summary(), clean);
+        let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
         let height = self.legend_height() + draw::LABELS + f64::from(self.height) + super::axes::TIME_AXIS_HEIGHT;
         Ok(Plan { title, subtitle, description, height, header: true })
     }
@@ -209,6 +225,31 @@ impl Timeline {
             .last()
             .map(|change| format!("{} → {} · ", self.unit.text(change.before), self.unit.text(change.after)));
         format!("{}{runs} · {}", levels.unwrap_or_default(), calendar::span(from, to))
+    }
+
+    /// What the picture shows, for those who cannot see it.
+    fn description(&self) -> String {
+        let values = || self.points.iter().filter_map(|point| point.value);
+        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        let range = if low > high {
+            "No run has a value".to_owned()
+        } else {
+            format!("Values from {} to {}", self.unit.text(low), self.unit.text(high))
+        };
+        let outliers = match self.number(PointMark::Outlier) {
+            0 => String::new(),
+            n => format!(", {n} of them outliers"),
+        };
+        let change = |change: &Change| {
+            let (run, day, by) = (brief(&change.run), calendar::day(change.time), change.words(self.unit));
+            format!(
+                " Run {run} on {day}: {by}, from {} to {}.",
+                self.unit.text(change.before),
+                self.unit.text(change.after)
+            )
+        };
+        let changes: String = self.changes.iter().rev().take(10).map(change).collect();
+        format!("{}. {range}{outliers}.{changes}", self.summary())
     }
 
     /// First and last start.
