@@ -286,9 +286,9 @@ fn an_empty_store_still_gives_every_page() {
 #[test]
 fn every_chart_has_its_table() {
     for profile in render(&read(SAMPLE), Kind::Pipeline, Format::Html).expect("rendered") {
-        let figures = profile.content.matches("<figure class=\"chart\">").count();
+        let figures = profile.content.matches("<figure").count();
         assert!(figures >= 2, "{} has {figures} charts", profile.name);
-        for figure in profile.content.split("<figure class=\"chart\">").skip(1) {
+        for figure in profile.content.split("<figure").skip(1) {
             let figure = figure.split("</figure>").next().unwrap_or_default();
             assert!(figure.contains("<svg") && figure.contains("<table"), "{}", profile.name);
         }

@@ -25,6 +25,8 @@ pub(super) use usage::{model_cost, model_usage, resources};
 pub(super) struct Drawn {
     /// Our own markup; none where nothing could be drawn.
     pub svg: Option<Value>,
+    /// The same for a phone.
+    pub narrow: Option<Value>,
     pub caption: String,
     /// Why there is no chart.
     pub why: String,
@@ -36,11 +38,37 @@ const SPARK_VALUES: usize = 60;
 /// Points of a timeline: the newest.
 const POINTS_MAX: usize = 100_000;
 
+/// Pixels of the form for phones.
+const NARROW: u32 = 320;
+
 fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
+    let drawn = |svg| Some(Value::from_safe_string(svg));
     match chart::render_inline(spec) {
-        Ok(svg) => Drawn { svg: Some(Value::from_safe_string(svg)), caption, why: String::new(), table },
-        Err(error) => Drawn { svg: None, caption, why: clean::shorten(&error.to_string(), 200), table },
+        Ok(svg) => {
+            // Not every chart fits on a phone; those that do not are scrolled there.
+            let narrow = narrowed(spec).and_then(|spec| chart::render_inline(&spec).ok());
+            Drawn { svg: drawn(svg), narrow: narrow.and_then(drawn), caption, why: String::new(), table }
+        }
+        Err(error) => Drawn { svg: None, narrow: None, caption, why: clean::shorten(&error.to_string(), 200), table },
     }
+}
+
+/// The same chart laid out for a phone, with ids of its own; none for what is narrow already.
+fn narrowed(spec: &Spec) -> Option<Spec> {
+    let mut spec = spec.clone();
+    let frame = match &mut spec {
+        Spec::Timeline(chart) => &mut chart.frame,
+        Spec::StepComparison(chart) => &mut chart.frame,
+        Spec::StepWaterfall(chart) => &mut chart.frame,
+        Spec::Distribution(chart) => &mut chart.frame,
+        Spec::ModelUsage(chart) => &mut chart.frame,
+        Spec::Resources(chart) => &mut chart.frame,
+        Spec::Heatmap(chart) => &mut chart.frame,
+        _ => return None,
+    };
+    frame.width = NARROW;
+    frame.id.push_str("-narrow");
+    Some(spec)
 }
 
 /// Durations of the newest runs, the size of a word.
