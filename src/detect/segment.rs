@@ -1,7 +1,7 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{JudgedValues, noise_correlation};
+use super::online::{JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
 use super::stats::robust::{difference_correlation, median_sorted, sort};
 
@@ -40,6 +40,16 @@ pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoin
     let judged = JudgedValues::new(values);
     let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
     let mut splits = scan.seed();
+    // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
+    for alarm in replay(values, settings) {
+        if splits.iter().all(|s| s.abs_diff(alarm.index) >= settings.segment_count_min)
+            && alarm.index >= settings.segment_count_min
+            && n - alarm.index >= settings.segment_count_min
+        {
+            splits.push(alarm.index);
+        }
+    }
+    splits.sort_unstable();
     scan.settle(&mut splits);
     scan.evaluate_all(&splits)
 }

@@ -43,7 +43,7 @@ impl Default for Settings {
             evidence_min: 4.1,
             drift_evidence_min: 5.0,
             whole_evidence_min: 3.4,
-            whole_effect_share_min: 0.02,
+            whole_effect_share_min: 0.015,
             whole_effect_sigma_min: 0.3,
             whole_far_share_min: 0.55,
             effect_share_min: 0.03,
