@@ -164,6 +164,7 @@ impl<'a> Watch<'a> {
             && found.effect_sigma.abs() >= s.effect_sigma_min
             && found.far_share >= s.far_share_min
             && back <= 1
+            && bears_the_shift(window, before.median, found.shift)
     }
 
     // A slow ramp carries a sliding baseline along; the first values since the last change stay where they are.
@@ -190,6 +191,15 @@ impl<'a> Watch<'a> {
             splits: 1,
         })
     }
+}
+
+/// Of few new values all must have moved by a third of the shift, of many seven in ten: two spikes among four values are
+/// no new level.
+#[must_use]
+pub fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
+    let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
+    let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
+    moved >= needed
 }
 
 /// Correlation of neighbouring values that the noise of means must allow for: what chance gives is left out.

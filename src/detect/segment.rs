@@ -1,7 +1,7 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{JudgedValues, noise_correlation, replay};
+use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
 use super::stats::robust::{difference_correlation, median_sorted, sort};
 
@@ -33,6 +33,12 @@ pub struct ChangePoint {
 /// are placed anew between their neighbours, and the weakest falls until all that remain stand.
 #[must_use]
 pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoint> {
+    find_with_alarms(values, &replay(values, settings), settings)
+}
+
+/// The same where the alarms of [`replay`] are at hand.
+#[must_use]
+pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -> Vec<ChangePoint> {
     let n = values.len();
     if n < 2 * settings.segment_count_min {
         return Vec::new();
@@ -41,7 +47,7 @@ pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoin
     let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
     let mut splits = scan.seed();
     // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
-    for alarm in replay(values, settings) {
+    for alarm in alarms {
         if splits.iter().all(|s| s.abs_diff(alarm.index) >= settings.segment_count_min)
             && alarm.index >= settings.segment_count_min
             && n - alarm.index >= settings.segment_count_min
@@ -64,7 +70,10 @@ impl Correlation {
     fn of(values: &[f64]) -> Self {
         let rho = difference_correlation(values);
         let chance = 1.5 / (values.len() as f64).sqrt();
-        Self { at_least: if rho > TREND_CORRELATION + chance { rho.min(0.97) } else { 0.0 }, at_most: (rho + chance).max(0.0) }
+        Self {
+            at_least: if rho > TREND_CORRELATION + chance { rho.min(0.97) } else { 0.0 },
+            at_most: (rho + chance).max(0.0),
+        }
     }
 }
 

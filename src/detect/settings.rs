@@ -40,7 +40,7 @@ impl Default for Settings {
             baseline_count_min: 10,
             window_count_min: 4,
             window_count_max: 20,
-            evidence_min: 4.1,
+            evidence_min: 3.9,
             drift_evidence_min: 5.0,
             whole_evidence_min: 3.4,
             whole_effect_share_min: 0.015,

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::confidence::confidence_of;
 use super::events::{Event, find_events};
-use super::online::{ChangeKind, replay};
+use super::online::{Alarm, ChangeKind, replay};
 use super::search::adjust_for_search;
-use super::segment::find_change_points;
+use super::segment::find_with_alarms;
 use super::settings::Settings;
 use super::stats::normal::two_sided;
 use super::stats::robust::median;
@@ -124,27 +124,19 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
             confidence: confidence_of(evidence),
         }
     };
-    let points = find_change_points(&values, settings);
+    let raised = replay(&values, settings);
+    let points = find_with_alarms(&values, &raised, settings);
     let change_points = points
         .iter()
         .map(|p| change(p.index, &values[p.start..p.index], &values[p.index..p.end], p.evidence, p.end - p.start))
         .collect();
-    let alarms = replayed.then(|| {
-        replay(&values, settings)
-            .into_iter()
-            .map(|a| {
-                let change = change(
-                    a.index,
-                    &values[a.baseline_start..a.index],
-                    &values[a.index..=a.seen_at],
-                    a.evidence,
-                    a.splits,
-                );
-                let severity = severity_of(change.change_percent);
-                AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
-            })
-            .collect()
-    });
+    let alarm = |a: &Alarm| {
+        let (before, after) = (&values[a.baseline_start..a.index], &values[a.index..=a.seen_at]);
+        let change = change(a.index, before, after, a.evidence, a.splits);
+        let severity = severity_of(change.change_percent);
+        AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
+    };
+    let alarms = replayed.then(|| raised.iter().map(alarm).collect());
     let mut events = find_events(&values, &points, settings);
     for event in &mut events {
         event.index = places[event.index];

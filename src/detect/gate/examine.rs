@@ -6,7 +6,7 @@ use super::GateSettings;
 use super::case::Case;
 use super::permute::{normal_scores, score_distance, test_by_shuffling};
 use crate::detect::compare::{Level, compare, describe};
-use crate::detect::online::{JudgedValues, best_split};
+use crate::detect::online::{JudgedValues, bears_the_shift, best_split};
 use crate::detect::search::adjust_for_search;
 use crate::detect::segment::find_change_points;
 use crate::detect::settings::Settings;
@@ -219,13 +219,6 @@ pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f6
     let rho = autocorrelation(&rests);
     // Two means are estimated: each costs about (1 + 3 rho) / n (Kendall and Ord 1990, 6.5), and the search a little.
     Some(rho + (4.0 + 10.0 * rho) / newest as f64)
-}
-
-// Of few new runs all must have moved, of many seven in ten: two spikes among three runs are no new level.
-fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
-    let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
-    let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
-    moved >= needed
 }
 
 fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {

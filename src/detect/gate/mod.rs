@@ -110,6 +110,16 @@ pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
     Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
 }
 
+/// The p-value of a series' likeliest change, adjusted for the search but not for its family; none where there are too
+/// few runs. For calibration.
+#[must_use]
+pub fn strongest_p_value(series: &Series, settings: &GateSettings) -> Option<f64> {
+    let cases = collect_cases(std::slice::from_ref(series), settings);
+    let noise = correlate_noise(&cases, std::iter::once(&vec![0]), settings);
+    let examined = examine(cases.first()?, *noise.first()?, settings);
+    examined.change().filter(|change| change.reaches_floor).map(|change| change.p_value)
+}
+
 // A short series says little of its own autocorrelation; those of one pipeline, which ran on the same machines, say more.
 fn correlate_noise<'a>(
     cases: &[Case],

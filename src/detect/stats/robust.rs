@@ -85,9 +85,8 @@ pub fn mean_variance_inflation(rho: f64, count: f64) -> f64 {
 /// 0 for independent noise, 1 for a random walk, up to 3 for a smooth trend; negative for alternation.
 #[must_use]
 pub fn difference_correlation(values: &[f64]) -> f64 {
-    let steps = |lag: usize| -> Vec<f64> {
-        values.iter().zip(values.iter().skip(lag)).map(|(a, b)| (b - a).abs()).collect()
-    };
+    let steps =
+        |lag: usize| -> Vec<f64> { values.iter().zip(values.iter().skip(lag)).map(|(a, b)| (b - a).abs()).collect() };
     let (one, two) = (steps(1), steps(2));
     let reach = 3.0 * MAD_TO_SIGMA * median(&one);
     let power = |all: &[f64], most: f64| all.iter().map(|s| s.min(most).powi(2)).sum::<f64>() / all.len() as f64;
