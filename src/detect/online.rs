@@ -164,6 +164,7 @@ impl<'a> Watch<'a> {
             && found.effect_sigma.abs() >= s.effect_sigma_min
             && found.far_share >= s.far_share_min
             && back <= 1
+            && bears_the_shift(window, before.median, found.shift)
     }
 
     // A slow ramp carries a sliding baseline along; the first values since the last change stay where they are.
@@ -190,6 +191,15 @@ impl<'a> Watch<'a> {
             splits: 1,
         })
     }
+}
+
+/// Of few new values all must have moved by a third of the shift, of many seven in ten: two spikes among four values are
+/// no new level.
+#[must_use]
+pub fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
+    let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
+    let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
+    moved >= needed
 }
 
 /// Correlation of neighbouring values that the noise of means must allow for: what chance gives is left out.
@@ -223,4 +233,68 @@ pub fn best_split(values: &[f64], count_min: usize) -> usize {
         left += value;
     }
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn step(seed: u64, factor: f64) -> Vec<f64> {
+        let mut draws = crate::detect::simulate::noise::Draws::new(seed, 0);
+        (0..90).map(|i| 100.0 * (1.0 + 0.03 * draws.normal()) * if i < 60 { 1.0 } else { factor }).collect()
+    }
+
+    fn raised(values: &[f64]) -> Vec<(usize, usize)> {
+        replay(values, &Settings::default()).iter().map(|a| (a.index, a.seen_at)).collect()
+    }
+
+    #[test]
+    fn a_step_is_raised_once_within_a_few_values_of_its_first() {
+        let found = raised(&step(1, 1.2));
+        assert!(matches!(found[..], [(59..=61, 62..=66)]), "{found:?}");
+    }
+
+    #[test]
+    fn two_spikes_are_no_new_level() {
+        let mut values = step(2, 1.0);
+        (values[70], values[72]) = (400.0, 300.0);
+        assert!(raised(&values).is_empty());
+    }
+
+    #[test]
+    fn what_was_said_does_not_depend_on_later_values() {
+        let values = step(3, 1.15);
+        let all = raised(&values);
+        let first = all[0];
+        assert_eq!(raised(&values[..=first.1]), [first]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn the_unit_does_not_matter(seed in 0_u64..1000, exponent in -6_i32..7) {
+            let values = step(seed, 1.15);
+            let scaled: Vec<f64> = values.iter().map(|v| v * 10_f64.powi(exponent)).collect();
+            prop_assert_eq!(raised(&values), raised(&scaled));
+        }
+
+        #[test]
+        fn turned_upside_down_the_same_is_found(seed in 0_u64..1000) {
+            // Negative values are judged as they are, so compare within that scale.
+            let low: Vec<f64> = step(seed, 1.2).iter().map(|v| v - 150.0).collect();
+            let high: Vec<f64> = low.iter().map(|v| -v).collect();
+            let (down, up) = (JudgedValues::new(&low), JudgedValues::new(&high));
+            prop_assert!(!down.is_log(90) || !up.is_log(90));
+            prop_assert_eq!(raised(&low).is_empty(), raised(&high).is_empty());
+        }
+
+        #[test]
+        fn hostile_values_never_panic(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 0..60)) {
+            let alarms = replay(&values, &Settings::default());
+            prop_assert!(alarms.iter().all(|a| a.index <= a.seen_at && a.seen_at < values.len()));
+            let _ = crate::detect::segment::find_change_points(&values, &Settings::default());
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{JudgedValues, noise_correlation};
+use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
 use super::stats::robust::{difference_correlation, median_sorted, sort};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
 const REACH: usize = 100;
+
+/// Correlation of differences from which on a series wanders rather than jumps.
+const TREND_CORRELATION: f64 = 0.6;
 
 /// One change point of a whole series; positions refer to the values handed in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,29 +33,55 @@ pub struct ChangePoint {
 /// are placed anew between their neighbours, and the weakest falls until all that remain stand.
 #[must_use]
 pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoint> {
+    find_with_alarms(values, &replay(values, settings), settings)
+}
+
+/// The same where the alarms of [`replay`] are at hand.
+#[must_use]
+pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -> Vec<ChangePoint> {
     let n = values.len();
     if n < 2 * settings.segment_count_min {
         return Vec::new();
     }
     let judged = JudgedValues::new(values);
-    let scan = Scan { judged: &judged, settings, n, rho: trend_correlation(judged.slice(0, n)) };
+    let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
     let mut splits = scan.seed();
+    // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
+    for alarm in alarms {
+        if splits.iter().all(|s| s.abs_diff(alarm.index) >= settings.segment_count_min)
+            && alarm.index >= settings.segment_count_min
+            && n - alarm.index >= settings.segment_count_min
+        {
+            splits.push(alarm.index);
+        }
+    }
+    splits.sort_unstable();
     scan.settle(&mut splits);
     scan.evaluate_all(&splits)
 }
 
-// What differences say of the noise: level changes do not touch it, trends and random walks raise it to 1 and above.
-fn trend_correlation(values: &[f64]) -> f64 {
-    let rho = difference_correlation(values);
-    let chance = 3.0 / (values.len() as f64).sqrt();
-    if rho <= chance { 0.0 } else { rho.min(0.97) }
+/// What differences say of the noise: level changes do not touch them, trends and random walks show in full.
+struct Correlation {
+    at_least: f64,
+    at_most: f64,
+}
+
+impl Correlation {
+    fn of(values: &[f64]) -> Self {
+        let rho = difference_correlation(values);
+        let chance = 1.5 / (values.len() as f64).sqrt();
+        Self {
+            at_least: if rho > TREND_CORRELATION + chance { rho.min(0.97) } else { 0.0 },
+            at_most: (rho + chance).max(0.0),
+        }
+    }
 }
 
 struct Scan<'a> {
     judged: &'a JudgedValues<'a>,
     settings: &'a Settings,
     n: usize,
-    rho: f64,
+    rho: Correlation,
 }
 
 impl Scan<'_> {
@@ -103,9 +132,9 @@ impl Scan<'_> {
     fn accepts(&self, found: &Judgement) -> bool {
         let s = self.settings;
         found.evidence.abs() >= s.whole_evidence_min
-            && found.share.abs() >= s.effect_share_min
-            && found.effect_sigma.abs() >= s.effect_sigma_min
-            && found.far_share >= s.far_share_min.min(0.75)
+            && found.share.abs() >= s.whole_effect_share_min
+            && found.effect_sigma.abs() >= s.whole_effect_sigma_min
+            && found.far_share >= s.whole_far_share_min
     }
 
     fn compare_around(&self, from: usize, split: usize, to: usize) -> Judgement {
@@ -117,7 +146,7 @@ impl Scan<'_> {
         let (long, short, sign) =
             if before.len() >= after.len() { (before, after, 1.0) } else { (after, before, -1.0) };
         let mut level: Level = describe(long, None, floor);
-        level.rho = noise_correlation(long, &level).max(self.rho);
+        level.rho = self.rho.at_least.max(noise_correlation(long, &level).min(self.rho.at_most));
         let found: Comparison = compare(&level, short);
         Judgement {
             evidence: sign * found.evidence,
