@@ -45,16 +45,16 @@ def orders():
     return traces(spans)
 
 
-def make_report(program, folder):
-    """A report of an ordinary pipeline and of the hostile ones."""
-    store, out = os.path.join(folder, "store.duckdb"), os.path.join(folder, "report")
-    path = os.path.join(folder, "e2e-traces.jsonl")
+def make_report(program, folder, name, requests):
+    """The pages of a report of what the requests hold."""
+    store, out = os.path.join(folder, f"{name}.duckdb"), os.path.join(folder, name)
+    path = os.path.join(folder, f"{name}-traces.jsonl")
     with open(path, "w", encoding="utf-8") as file:
-        for request in [orders(), *hostile.requests()]:
+        for request in requests:
             file.write(json.dumps(request) + "\n")
     program.ask("import", "--store", store, path)
     program.ask("report", "--store", store, "--out", out)
-    return out
+    return [os.path.join(out, page) for page in sorted(os.listdir(out)) if page.endswith(".html")]
 
 
 def open_browser(folder):
@@ -69,6 +69,11 @@ def open_browser(folder):
         return webdriver.Chrome(options=options, service=Driver(require_program("chromedriver", "chromium-driver")))
     except Exception as error:
         raise Missing(f"chromium does not start: {error}") from None
+
+
+def named(path):
+    """folder/page.html"""
+    return "/".join(path.split(os.sep)[-2:])
 
 
 def open_page(browser, path, look):
@@ -119,7 +124,7 @@ def run_axe(browser, axe):
 
 def judge_page(browser, path, look, axe):
     """Fails on whatever is wrong with one page in one look; returns what was read."""
-    name = f"{os.path.basename(path)} ({look})"
+    name = f"{named(path)} ({look})"
     said = open_page(browser, path, look)
     require(not said, f"{name}: the console says {said[:3]}")
     page = read_page(browser)
@@ -134,10 +139,10 @@ def judge_page(browser, path, look, axe):
 
 def expect_text(pages):
     """The pages say what a reader came for."""
-    index = pages["index.html"]
+    index = pages["ordinary/index.html"]
     for word in ("orders", "transform", f"run-{SLOWER_FROM}"):
         require(word in index["text"], f"index.html does not say {word!r}")
-    own = [page for name, page in pages.items() if name.startswith("pipeline-orders-")]
+    own = [page for name, page in pages.items() if name.startswith("ordinary/pipeline-orders-")]
     require_equal("pages of the pipeline orders", len(own), 1)
     require("transform" in own[0]["text"], "the page of orders does not name its step")
     require(own[0]["charts"] >= 3, f"the page of orders has {own[0]['charts']} charts")
@@ -160,16 +165,15 @@ def script(program, folder, _given):
     modules = node_modules()
     with open(os.path.join(modules, "axe-core", "axe.min.js"), encoding="utf-8") as file:
         axe = file.read()
-    out = make_report(program, folder)
-    paths = sorted(os.path.join(out, name) for name in os.listdir(out) if name.endswith(".html"))
+    paths = make_report(program, folder, "ordinary", [orders()]) + make_report(program, folder, "hostile", hostile.requests())
     validate(paths, modules)
     browser = open_browser(folder)
     try:
-        read = {look: {os.path.basename(path): judge_page(browser, path, look, axe) for path in paths} for look in LOOKS}
+        read = {look: {named(path): judge_page(browser, path, look, axe) for path in paths} for look in LOOKS}
     finally:
         browser.quit()
     expect_text(read["light"])
-    require(read["light"]["index.html"]["background"] != read["dark"]["index.html"]["background"], "light and dark look the same")
+    require(read["light"]["ordinary/index.html"]["background"] != read["dark"]["ordinary/index.html"]["background"], "light and dark look the same")
     print(f"{len(paths)} pages in {', '.join(LOOKS)}: no console error, no request, no overflow; axe-core and html-validate find nothing")
 
 
