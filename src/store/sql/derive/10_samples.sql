@@ -19,7 +19,7 @@ select
     r.started_ns,
     r.ended_ns
 from keys as k
-inner join runs as r using (run_key)
+inner join run_rows as r using (run_key)
 inner join run_resources as u using (run_key)
 where r.ended_ns > r.started_ns;
 
@@ -136,7 +136,7 @@ left join shares as s using (run_key)
 group by k.run_key;
 
 -- What the run's own span says stays: it was measured closer by.
-update runs
+update run_rows
 set
     peak_memory_bytes = case when sampled then f.peak else coalesce(peak_memory_bytes, f.peak) end,
     mean_memory_bytes = case when sampled then f.mean else coalesce(mean_memory_bytes, f.mean) end,

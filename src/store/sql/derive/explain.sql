@@ -21,7 +21,7 @@ spans as (
 run_spans as (
     select r.run_key, r.pipeline, r.run_id, r.rule, r.outcome, r.state, r.root_span_id, r.started_ns, m.first_ns, m.last_ns
     from run_traces as m
-    inner join runs as r using (run_key)
+    inner join run_rows as r using (run_key)
     where m.trace_hi = $trace_hi and m.trace_lo = $trace_lo
 ),
 why_none as (
@@ -58,6 +58,6 @@ select
     r.state
 from spans as s
 left join run_spans as r on s.start_ns between r.first_ns and r.last_ns
-left join steps as t on t.run_key = r.run_key and t.span_id = s.span_id and t.started_ns = s.start_ns
+left join step_rows as t on t.run_key = r.run_key and t.span_id = s.span_id and t.started_ns = s.start_ns
 left join model_calls as c on c.run_key = r.run_key and c.span_id = s.span_id and c.started_ns = s.start_ns
 order by s.start_ns, s.span_id;
