@@ -79,23 +79,41 @@ traces_of_runs as (
         and m.first_ns <= getvariable('derive_to_ns')
         and m.last_ns >= getvariable('derive_from_ns')
 ),
--- One call recorded by two instrumentations: once inside a run, once as a trace of its own.
-twin_calls as (
+-- One call recorded by two instrumentations: once inside a run, once as a trace of its own. Traces that are
+-- a single call are few: asked apart, neither question compares all calls with all.
+lone_twins as (
     select o.trace_hi, o.trace_lo
     from own_facts as c
     inner join span_facts as o
-        on o.usage = 'call'
-        and o.root <> c.root
-        and coalesce(o.model = c.model, true)
-        and o.input_tokens is not distinct from c.input_tokens
+        on o.input_tokens is not distinct from c.input_tokens
         and o.output_tokens is not distinct from c.output_tokens
-        and abs(o.start_ns - c.start_ns) < 600000000000
+        and o.start_ns between c.start_ns - 5000000 and c.start_ns + 600000000000
     where c.usage = 'call'
+        and not c.root
+        and o.usage = 'call'
+        and o.root
+        and coalesce(o.model = c.model, true)
+        and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+),
+inner_twins as (
+    select o.trace_hi, o.trace_lo
+    from own_facts as c
+    inner join span_facts as o
+        on o.input_tokens is not distinct from c.input_tokens
+        and o.output_tokens is not distinct from c.output_tokens
+        and o.start_ns between c.start_ns - 600000000000 and c.start_ns + 5000000
+    where c.usage = 'call'
+        and c.root
+        and o.usage = 'call'
+        and not o.root
+        and coalesce(o.model = c.model, true)
         and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
 )
 select trace_hi, trace_lo from traces_of_runs
 union
-select trace_hi, trace_lo from twin_calls
+select trace_hi, trace_lo from lone_twins
+union
+select trace_hi, trace_lo from inner_twins
 except
 select trace_hi, trace_lo from derive_traces;
 
