@@ -25,6 +25,19 @@ where t.quiet
     and m.first_ns <= getvariable('derive_to_ns')
     and m.last_ns >= getvariable('derive_from_ns');
 
+-- A run may last for days: all of it is read, where a part of it was touched.
+set variable derive_reach = (
+    select [
+        least(getvariable('derive_from_ns'), min(m.first_ns)),
+        greatest(getvariable('derive_to_ns'), max(m.last_ns))
+    ]
+    from run_traces as m
+    inner join derive_traces using (trace_hi, trace_lo)
+    where m.first_ns <= getvariable('derive_to_ns') and m.last_ns >= getvariable('derive_from_ns')
+);
+set variable derive_from_ns = coalesce(getvariable('derive_reach')[1], getvariable('derive_from_ns'));
+set variable derive_to_ns = coalesce(getvariable('derive_reach')[2], getvariable('derive_to_ns'));
+
 create or replace temp table derive_spans as
 select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     s.trace_hi,
