@@ -3,11 +3,13 @@
 use super::compare::{Comparison, Level, compare, describe};
 use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
-use super::stats::robust::{difference_correlation, median_sorted, sort};
+use super::stats::robust::{MAD_TO_SIGMA, difference_correlation, median_sorted, sort};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
 const REACH: usize = 100;
 
+/// Share of the evidence that an interval's split must show before it is compared in full.
+const SCREEN_SHARE: f64 = 0.6;
 /// Correlation of differences from which on a series wanders rather than jumps.
 const TREND_CORRELATION: f64 = 0.6;
 
@@ -125,6 +127,9 @@ impl Scan<'_> {
     fn scan_interval(&self, from: usize, to: usize, scratch: &mut Scratch) -> Option<(f64, usize)> {
         let values = &self.judged.slice(0, self.n)[from..to];
         let split = from + scratch.best_split(values, self.settings.segment_count_min)?;
+        if scratch.strength < SCREEN_SHARE * self.settings.whole_evidence_min {
+            return None;
+        }
         let found = self.compare_around(from, split, to);
         self.accepts(&found).then_some((found.evidence.abs(), split))
     }
@@ -214,6 +219,8 @@ struct Judgement {
 struct Scratch {
     sorted: Vec<f64>,
     deviations: Vec<f64>,
+    /// Of the last split found: distance of the two means in their standard error, by the interval's own spread.
+    strength: f64,
 }
 
 impl Scratch {
@@ -245,6 +252,8 @@ impl Scratch {
             }
             left += clip(*value);
         }
+        let sigma = MAD_TO_SIGMA * self.deviations[(n - 1) / 2];
+        self.strength = if sigma > 0.0 { (best * n as f64).sqrt() / sigma } else { f64::INFINITY };
         place
     }
 }
