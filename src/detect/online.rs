@@ -5,7 +5,7 @@ use super::settings::Settings;
 use super::stats::robust::{autocorrelation, median};
 
 /// Share of the evidence that the cheap look must see.
-const SCREEN_SHARE: f64 = 0.5;
+const SCREEN_SHARE: f64 = 0.6;
 /// Looks for which the level of the cheap look holds.
 const GLANCE_COUNT: usize = 6;
 
