@@ -5,6 +5,8 @@ pub mod compare;
 pub mod confidence;
 pub mod events;
 pub mod gate;
+#[cfg(feature = "store")]
+pub mod history;
 pub mod online;
 pub mod search;
 pub mod segment;

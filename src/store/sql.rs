@@ -53,6 +53,17 @@ statements! {
     SERIES = "query/series.sql";
     METRICS_RUNS = "query/metrics_runs.sql";
     METRICS_DURATIONS = "query/metrics_durations.sql";
+    TRACK_PROFILES = "track/profiles.sql";
+    TRACK_METRICS = "track/metrics.sql";
+    TRACK_SPENDING = "track/spending.sql";
+    TRACK_MODELS = "track/models.sql";
+    TRACK_STEPS = "track/steps.sql";
+    TRACK_SERIES_RUNS = "track/series_runs.sql";
+    TRACK_SERIES_STEPS = "track/series_steps.sql";
+    TRACK_WATERFALLS = "track/waterfalls.sql";
+    TRACK_RESOURCES = "track/resources.sql";
+    TRACK_RECENT_RUNS = "track/recent_runs.sql";
+    TRACK_QUALITY = "track/quality.sql";
 }
 
 /// The views that users query, in the order in which they build on one another.
