@@ -3,6 +3,8 @@
 //! Pure: the same bundle gives the same bytes. Filling the bundle from the store stands behind the
 //! feature `store`.
 
+#[cfg(feature = "store")]
+pub mod build;
 pub mod bundle;
 mod charts;
 pub mod ci;

@@ -8,5 +8,6 @@
 )]
 
 mod imports;
+mod report_build;
 mod support;
 mod truth;
