@@ -42,7 +42,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let backend = Backend::Local(store);
     backend.settle()?;
     let verdict = backend.check(&CheckQuery::default())?;
-    let bundle = backend.bundle(crate::report::Kind::Executive, None)?;
+    let bundle = backend.bundle(crate::report::Kind::Pipeline, None)?;
     backend.close()?;
     let report = args.out.join("report");
     write_report(&bundle, None, &crate::report::Format::ALL, &report)?;

@@ -40,7 +40,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         Some(path) => read_bundle(path)?,
         None => {
             let backend = args.store.open_existing()?;
-            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Executive), args.pipeline.as_deref())?;
+            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
             backend.close()?;
             bundle
         }

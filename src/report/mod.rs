@@ -4,7 +4,7 @@
 //! feature `store`.
 
 #[cfg(feature = "store")]
-pub mod build;
+mod build;
 pub mod bundle;
 mod charts;
 pub mod ci;
@@ -83,7 +83,5 @@ impl ReportError {
     }
 }
 
-#[cfg(feature = "store")]
-mod build;
 #[cfg(feature = "store")]
 pub use build::build;
