@@ -93,7 +93,7 @@ fn find_odd_values(
     let mut level = describe(&segment[..first], None, floor);
     let mut odd: Vec<(usize, f64)> = Vec::new();
     for (place, value) in segment.iter().enumerate() {
-        if place > first && place % REFRESH_COUNT == 0 {
+        if place > first && place.is_multiple_of(REFRESH_COUNT) {
             level = describe(&segment[place.saturating_sub(settings.baseline_count_max)..place], None, floor);
         }
         let size = (value - level.median) / level.sigma;

@@ -213,7 +213,7 @@ impl<'a> Watch<'a> {
     fn find_drift(&self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let (pinned, newest) = (s.baseline_count_max / 2, s.window_count_max);
-        if end - self.start < 2 * pinned + newest || end % 5 != 0 {
+        if end - self.start < 2 * pinned + newest || !end.is_multiple_of(5) {
             return None;
         }
         let before = self.describe(self.start, self.start + pinned, end);

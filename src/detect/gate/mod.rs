@@ -66,7 +66,7 @@ impl Default for GateSettings {
             baseline_count_max: 60,
             baseline_count_min: 8,
             newest_count_min: 3,
-            false_discovery_max: 0.011,
+            false_discovery_max: 0.012,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
             bands: BTreeMap::new(),
