@@ -94,7 +94,10 @@ impl CheckQuery {
     fn settings(&self) -> GateSettings {
         let defaults = GateSettings::default();
         let newest = match (&self.branch, self.since_ns) {
-            (Some(branch), _) => Newest::Branch { branch: branch.clone(), base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()) },
+            (Some(branch), _) => Newest::Branch {
+                branch: branch.clone(),
+                base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()),
+            },
             (None, Some(since)) => Newest::Since(since),
             (None, None) => Newest::Last,
         };
@@ -108,14 +111,14 @@ pub enum Backend {
     /// The file is ours while the command runs.
     Local(Store),
     /// Asked over gRPC.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 impl Backend {
     /// Opens `store`: a DuckDB file, or the URL of a running `perfline serve`.
     pub fn open(store: &str, rules: Arc<Rules>) -> Result<Self, ApiError> {
         if store.starts_with("http://") || store.starts_with("https://") {
-            return Remote::connect(store).map(Self::Remote);
+            return Remote::connect(store).map(|remote| Self::Remote(Box::new(remote)));
         }
         Ok(Self::Local(Store::open(&StoreOptions::new(PathBuf::from(store)), rules)?))
     }

@@ -34,11 +34,14 @@ pub struct Server {
     door: DoorState<Store>,
 }
 
+/// When it was computed, and what.
+type Computed = (Instant, Arc<Vec<Family>>);
+
 #[derive(Clone)]
 struct Shared {
     store: Store,
     stats: Arc<Stats>,
-    pipelines: Arc<Mutex<Option<(Instant, Arc<Vec<Family>>)>>>,
+    pipelines: Arc<Mutex<Option<Computed>>>,
 }
 
 impl Server {
@@ -50,20 +53,13 @@ impl Server {
     }
 
     /// Serves both listeners until `shutdown` is ready, then drains.
-    pub async fn run(
-        self,
-        grpc: TcpListener,
-        http: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> io::Result<()> {
-        let (routes, _health) =
-            grpc_routes(self.door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
+    pub async fn run(self, grpc: TcpListener, http: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let (routes, _health) = grpc_routes(self.door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
         let service = Service::new(self.store.clone());
         let on_grpc = routes.add_service(service.clone()).into_axum_router();
         let shared = Shared { store: self.store, stats: self.stats, pipelines: Arc::default() };
-        let on_http = http::router(self.door)
-            .merge(own_pages(shared))
-            .route_service("/perfline.v1.Perfline/{*method}", service);
+        let on_http =
+            http::router(self.door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service);
         let (stop, stopped) = watch::channel(false);
         let until = |mut stopped: watch::Receiver<bool>| async move {
             // A sender that is gone means the same as one that says stop.

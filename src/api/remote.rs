@@ -63,8 +63,10 @@ impl Remote {
 
     pub(super) fn check(&self, query: &CheckQuery) -> Result<Verdict, ApiError> {
         let mut client = self.client.clone();
-        let answer =
-            self.runtime.block_on(client.check(v1::CheckRequest::from(query))).map_err(|status| self.refused(&status))?;
+        let answer = self
+            .runtime
+            .block_on(client.check(v1::CheckRequest::from(query)))
+            .map_err(|status| self.refused(&status))?;
         answer.into_inner().try_into().map_err(ApiError::Answer)
     }
 

@@ -73,17 +73,12 @@ impl Perfline for Service {
         let sql = request.into_inner().sql;
         let rows = self.ask(move |backend| backend.query(&sql)).await?;
         let texts: Vec<String> = rows.into_iter().map(|row| serde_json::Value::Object(row).to_string()).collect();
-        let parts: Vec<_> = texts
-            .chunks(ROWS_PER_MESSAGE)
-            .map(|rows| Ok(v1::QueryResponse { rows_json: rows.to_vec() }))
-            .collect();
+        let parts: Vec<_> =
+            texts.chunks(ROWS_PER_MESSAGE).map(|rows| Ok(v1::QueryResponse { rows_json: rows.to_vec() })).collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
 
-    async fn list_runs(
-        &self,
-        request: Request<v1::ListRunsRequest>,
-    ) -> Result<Response<v1::ListRunsResponse>, Status> {
+    async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
         let asked = request.into_inner();
         let query = RunQuery { pipeline: asked.pipeline, run: asked.run, limit: asked.limit };
         let runs = self.ask(move |backend| backend.runs(&query)).await?;

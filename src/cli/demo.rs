@@ -42,7 +42,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let backend = Backend::Local(store);
     backend.settle()?;
     let verdict = backend.check(&CheckQuery::default())?;
-    let bundle = backend.bundle(crate::report::Kind::Executive, None)?;
+    let bundle = backend.bundle(crate::report::Kind::Pipeline, None)?;
     backend.close()?;
     let report = args.out.join("report");
     write_report(&bundle, None, &crate::report::Format::ALL, &report)?;
@@ -55,8 +55,7 @@ fn prepare(out: &Path, store: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(out).map_err(|e| Failure::machine(&format!("create `{}`", out.display()), &e))?;
     for stale in [store.to_owned(), store.with_extension("duckdb.wal")] {
         if stale.exists() {
-            std::fs::remove_file(&stale)
-                .map_err(|e| Failure::machine(&format!("remove `{}`", stale.display()), &e))?;
+            std::fs::remove_file(&stale).map_err(|e| Failure::machine(&format!("remove `{}`", stale.display()), &e))?;
         }
     }
     let log = crate::store::log_folder(store);
@@ -82,7 +81,8 @@ async fn collect(store: Store) -> Result<DemoTruth, Failure> {
             })
             .await
     });
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs sent").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{bar:30} {pos}/{len} runs sent").unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     let progress = bar.clone();
     let emitted = emit(&grpc_url, &http_url, DemoOptions::until(now), move |done, total| {
@@ -112,14 +112,21 @@ fn url(listener: &TcpListener) -> Result<String, Failure> {
 fn told(truth: &DemoTruth, verdict: &str, store: &Path, report: &Path) -> String {
     let mut text = String::from("sent through the OpenTelemetry SDK:\n");
     for pipeline in &truth.pipelines {
-        text += &format!("  {}: {} runs ({}), {} spans\n", pipeline.name, pipeline.runs, pipeline.about, pipeline.spans);
+        text +=
+            &format!("  {}: {} runs ({}), {} spans\n", pipeline.name, pipeline.runs, pipeline.about, pipeline.spans);
     }
     text += "\nplanted:\n";
     for planted in &truth.planted {
-        text += &format!("  {} / {}: {}, since run {}\n", planted.pipeline, planted.step, planted.what, planted.since_run_id);
+        text += &format!(
+            "  {} / {}: {}, since run {}\n",
+            planted.pipeline, planted.step, planted.what, planted.since_run_id
+        );
     }
     text += &format!("\n`perfline check` says:\n\n{verdict}\n");
     text += &format!("look at  {}\n", report.join("index.html").display());
-    text += &format!("ask      perfline query --store {} 'select pipeline, count(*) from runs group by all'\n", store.display());
+    text += &format!(
+        "ask      perfline query --store {} 'select pipeline, count(*) from runs group by all'\n",
+        store.display()
+    );
     text
 }

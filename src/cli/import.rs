@@ -127,7 +127,8 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         if path.is_dir() {
             let before = files.len();
-            let listed = std::fs::read_dir(path).map_err(|e| Failure::machine(&format!("list `{}`", path.display()), &e))?;
+            let listed =
+                std::fs::read_dir(path).map_err(|e| Failure::machine(&format!("list `{}`", path.display()), &e))?;
             let inside: Vec<PathBuf> = listed.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
             files.extend(inside.into_iter().filter(|file| file.is_file() && is_telemetry(file)));
             files[before..].sort();
@@ -141,7 +142,8 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// In a folder, only what names itself; the same request is often there as .pb and as .json.
 fn is_telemetry(file: &Path) -> bool {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let known = [".pb", ".binpb", ".json", ".jsonl", ".ndjson", ".csv", ".gz"].iter().any(|ending| name.ends_with(ending));
+    let known =
+        [".pb", ".binpb", ".json", ".jsonl", ".ndjson", ".csv", ".gz"].iter().any(|ending| name.ends_with(ending));
     let twin = name.strip_suffix(".json").map(|stem| stem.strip_suffix(".wire").unwrap_or(stem));
     known && name != "index.json" && !twin.is_some_and(|stem| file.with_file_name(format!("{stem}.pb")).exists())
 }
@@ -174,7 +176,10 @@ impl Importer<'_> {
             Content::Json => self.json(&name, &bytes),
             Content::Csv => {
                 let read = history::read_csv(&bytes).map_err(|e| {
-                    Failure::usage(format!("read `{name}`: {e}"), "run history is CSV with a header; OTLP is .pb or .json")
+                    Failure::usage(
+                        format!("read `{name}`: {e}"),
+                        "run history is CSV with a header; OTLP is .pb or .json",
+                    )
                 })?;
                 self.history(&name, read)
             }
@@ -198,7 +203,10 @@ impl Importer<'_> {
         let mut from = 0;
         while let Some(document) = documents.next() {
             let document = document.map_err(|e| {
-                Failure::usage(format!("read `{name}`: {e}"), "give OTLP/JSON (a document, or one a line) or run history")
+                Failure::usage(
+                    format!("read `{name}`: {e}"),
+                    "give OTLP/JSON (a document, or one a line) or run history",
+                )
             })?;
             let to = documents.byte_offset();
             let text = Bytes::copy_from_slice(&bytes[from..to]);
@@ -225,7 +233,8 @@ impl Importer<'_> {
             self.refuse(&format!("{name}:{line}"), "bad run history row", 1, &why);
         }
         for request in read.requests {
-            let items = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum::<usize>();
+            let items =
+                request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum::<usize>();
             let items = u32::try_from(items).unwrap_or(u32::MAX);
             let body = Bytes::from(request.encode_to_vec());
             self.backend.import(Signal::Traces, Accepted { signal: Signal::Traces, body, items })?;
@@ -235,7 +244,10 @@ impl Importer<'_> {
 
     fn request(&mut self, name: &str, signal: Signal, encoding: Encoding, bytes: Bytes) -> Result<(), Failure> {
         let admitted = door::admit(signal, encoding, bytes, &Limits::default()).map_err(|e| {
-            Failure::usage(format!("read `{name}` as {}: {e}", signal.as_str()), "is it an OTLP export request? --signal says of what")
+            Failure::usage(
+                format!("read `{name}` as {}: {e}", signal.as_str()),
+                "is it an OTLP export request? --signal says of what",
+            )
         })?;
         let message = admitted.message.unwrap_or_default();
         for (reason, count) in &admitted.refused {

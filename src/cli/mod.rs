@@ -4,6 +4,7 @@
 mod analyze;
 mod check;
 mod demo;
+mod explain;
 mod failure;
 mod import;
 mod output;
@@ -51,6 +52,8 @@ enum Command {
     Analyze(analyze::AnalyzeArgs),
     /// Write reports as HTML, JSON and Markdown.
     Report(report::ReportArgs),
+    /// Say why a trace is a run, or none.
+    Explain(explain::ExplainArgs),
     /// Ask the store in SQL. Read-only.
     Query(query::QueryArgs),
 }
@@ -107,6 +110,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Query(args) => query::run(&args),
     };
     done.unwrap_or_else(|failure| failure.report())

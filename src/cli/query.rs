@@ -10,7 +10,7 @@ use crate::report::{Align, Table};
 use crate::store::Row;
 
 /// Ask the store in SQL. Read-only: one query over the views spans, span_events, span_links,
-/// metric_points, logs, runs, steps, resource_samples.
+/// metric_points, logs, runs, steps, resource_samples, unmapped.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline query 'select pipeline, count(*) from runs group by all'
@@ -52,7 +52,7 @@ fn plain(value: &serde_json::Value) -> String {
     }
 }
 
-fn to_table(rows: &[Row]) -> String {
+pub(super) fn to_table(rows: &[Row]) -> String {
     let Some(first) = rows.first() else {
         return "no rows\n".to_owned();
     };

@@ -40,7 +40,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         Some(path) => read_bundle(path)?,
         None => {
             let backend = args.store.open_existing()?;
-            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Executive), args.pipeline.as_deref())?;
+            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
             backend.close()?;
             bundle
         }
@@ -52,7 +52,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
 }
 
 fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::machine(&format!("read `{}`", path.display()), &e))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::machine(&format!("read `{}`", path.display()), &e))?;
     Bundle::from_json(&text).map_err(|e| {
         Failure::usage(format!("read `{}`: {e}", path.display()), "give a report.json that `perfline report` wrote")
     })

@@ -18,11 +18,13 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Receive OTLP over gRPC and HTTP, store it, answer other commands.
 #[derive(Debug, Args)]
-#[command(after_help = "Prints one line per listener when it is ready; port 0 takes a free one. SIGTERM drains, commits and exits 0.
+#[command(
+    after_help = "Prints one line per listener when it is ready; port 0 takes a free one. SIGTERM drains, commits and exits 0.
 
 Examples:
   perfline serve --store runs.duckdb
-  perfline serve --grpc 127.0.0.1:0 --http 127.0.0.1:0")]
+  perfline serve --grpc 127.0.0.1:0 --http 127.0.0.1:0"
+)]
 pub(crate) struct ServeArgs {
     /// The DuckDB file; made where it is missing.
     #[arg(long, env = "PERFLINE_STORE", default_value = "perfline.duckdb", value_name = "FILE")]

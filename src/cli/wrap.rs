@@ -14,13 +14,15 @@ use crate::otlp::sink::Accepted;
 
 /// Run a command, measure its process tree, send one run. The command's own exit code comes out.
 #[derive(Debug, Args)]
-#[command(after_help = "The run goes to --endpoint, else to OTEL_EXPORTER_OTLP_ENDPOINT, else to the local default. A collector that
+#[command(
+    after_help = "The run goes to --endpoint, else to OTEL_EXPORTER_OTLP_ENDPOINT, else to the local default. A collector that
 is away costs a warning, never the command.
 
 Examples:
   perfline run -- make test
   perfline run --pipeline nightly --step build --endpoint http://127.0.0.1:4317 -- ./build.sh
-  perfline run --store runs.duckdb -- dbt build")]
+  perfline run --store runs.duckdb -- dbt build"
+)]
 pub(crate) struct RunArgs {
     /// Name of the pipeline; else what CI says, else the program's name.
     #[arg(long)]
@@ -75,13 +77,14 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     for warning in &report.warnings {
         anstream::eprintln!("perfline: {}", crate::report::clean::line(warning));
     }
-    if let (Some(store), Some(requests)) = (&args.store, report.requests) {
+    if let (Some(store), Some(requests)) = (&args.store, report.requests.clone()) {
         // The command is done: a store that cannot be written costs a warning, never its exit code.
         if let Err(failure) = store_run(store, requests) {
             failure.warn("the run was not stored");
         }
     }
-    Ok(exit_code(report.exit_code))
+    // Dies of Ctrl-C as the command did, so that a script around both stops.
+    Ok(exit_code(report.leave()))
 }
 
 fn exit_code(code: i32) -> ExitCode {

@@ -53,6 +53,8 @@ const OUTLIER_RUN_MAX: usize = 3;
 const REFRESH_COUNT: usize = 10;
 /// Evidence, as a normal deviate, from which a shift of the spread is told.
 const SPREAD_EVIDENCE_MIN: f64 = 3.5;
+/// Values between two looks at the spread: a shift shows over many values, and each look costs four sorts.
+const SPREAD_STRIDE: usize = 10;
 /// Windows in which a spread is measured.
 const SPREAD_WINDOWS: [usize; 2] = [20, 40];
 
@@ -91,7 +93,7 @@ fn find_odd_values(
     let mut level = describe(&segment[..first], None, floor);
     let mut odd: Vec<(usize, f64)> = Vec::new();
     for (place, value) in segment.iter().enumerate() {
-        if place > first && place % REFRESH_COUNT == 0 {
+        if place > first && place.is_multiple_of(REFRESH_COUNT) {
             level = describe(&segment[place.saturating_sub(settings.baseline_count_max)..place], None, floor);
         }
         let size = (value - level.median) / level.sigma;
@@ -134,7 +136,7 @@ fn find_spread_shifts(segment: &[f64], offset: usize, floor: f64, events: &mut V
             start = split;
             end = split + 2 * SPREAD_WINDOWS[0];
         } else {
-            end += 5;
+            end += SPREAD_STRIDE;
         }
     }
 }

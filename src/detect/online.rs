@@ -4,6 +4,11 @@ use super::compare::{Comparison, Level, compare, describe};
 use super::settings::Settings;
 use super::stats::robust::{autocorrelation, median};
 
+/// Share of the evidence that the cheap look must see.
+const SCREEN_SHARE: f64 = 0.6;
+/// Looks for which the level of the cheap look holds.
+const GLANCE_COUNT: usize = 6;
+
 /// How a level change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,11 +101,13 @@ struct Watch<'a> {
     start: usize,
     /// Spread before the last accepted change, with the scale in which it holds.
     prior: Option<(f64, bool)>,
+    /// Level and deviation for the cheap look, with the value at which it must be taken anew.
+    glance: Option<(f64, f64, usize)>,
 }
 
 impl<'a> Watch<'a> {
     fn new(values: &'a [f64], settings: &'a Settings) -> Self {
-        Self { values: JudgedValues::new(values), settings, start: 0, prior: None }
+        Self { values: JudgedValues::new(values), settings, start: 0, prior: None, glance: None }
     }
 
     fn look(&mut self, at: usize) -> Option<Alarm> {
@@ -109,6 +116,7 @@ impl<'a> Watch<'a> {
         let before = self.describe(found.baseline_start, found.index, end);
         self.prior = Some((before.sigma, self.values.is_log(end)));
         self.start = found.index;
+        self.glance = None;
         Some(found)
     }
 
@@ -123,7 +131,7 @@ impl<'a> Watch<'a> {
         level
     }
 
-    fn find_step(&self, end: usize) -> Option<Alarm> {
+    fn find_step(&mut self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let known = end - self.start;
         if known < s.baseline_count_min + s.window_count_min {
@@ -131,7 +139,7 @@ impl<'a> Watch<'a> {
         }
         let longest = s.window_count_max.min(known - s.baseline_count_min);
         let mut best: Option<(usize, usize, Comparison)> = None;
-        for count in s.window_count_min..=longest {
+        for count in self.screen(end, longest) {
             let split = end - count;
             let from = self.start.max(split.saturating_sub(s.baseline_count_max));
             let before = self.describe(from, split, end);
@@ -154,6 +162,40 @@ impl<'a> Watch<'a> {
         })
     }
 
+    // Window lengths worth a full comparison: most looks are over after this one, which sorts nothing.
+    fn screen(&mut self, end: usize, longest: usize) -> Vec<usize> {
+        let (level, sigma) = self.glance_level(end, longest);
+        let window = self.values.slice(end - longest, end);
+        let limit = SCREEN_SHARE * self.settings.evidence_min;
+        let mut sum = 0.0;
+        let mut passing = Vec::new();
+        for (place, value) in window.iter().rev().enumerate() {
+            sum += ((value - level) / sigma).clamp(-4.0, 4.0);
+            let count = place + 1;
+            if count >= self.settings.window_count_min && sum.abs() >= limit * (count as f64).sqrt() {
+                passing.push(count);
+            }
+        }
+        passing
+    }
+
+    fn glance_level(&mut self, end: usize, longest: usize) -> (f64, f64) {
+        if let Some((level, sigma, stale_at)) = self.glance
+            && end < stale_at
+            && end - 1 != self.values.raw_from
+        {
+            return (level, sigma);
+        }
+        let split = end - longest;
+        let from = self.start.max(split.saturating_sub(self.settings.baseline_count_max));
+        let all = self.values.slice(from, end);
+        // Right after a change the values before the longest window are few: then most of what there is must do.
+        let stretch = if split - from >= 2 * longest { split - from } else { (all.len() * 2).div_ceil(3) };
+        let level = describe(&all[..stretch], None, self.values.sigma_floor(from, end));
+        self.glance = Some((level.median, level.sigma, end + GLANCE_COUNT));
+        (level.median, level.sigma)
+    }
+
     fn accepts(&self, before: &Level, window: &[f64], found: &Comparison, end: usize, evidence_min: f64) -> bool {
         let s = self.settings;
         let share = self.values.shift_share(end, found.shift, before.median).abs();
@@ -171,7 +213,7 @@ impl<'a> Watch<'a> {
     fn find_drift(&self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let (pinned, newest) = (s.baseline_count_max / 2, s.window_count_max);
-        if end - self.start < 2 * pinned + newest || end % 4 != 0 {
+        if end - self.start < 2 * pinned + newest || !end.is_multiple_of(5) {
             return None;
         }
         let before = self.describe(self.start, self.start + pinned, end);

@@ -3,11 +3,13 @@
 use super::compare::{Comparison, Level, compare, describe};
 use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
-use super::stats::robust::{difference_correlation, median_sorted, sort};
+use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
 const REACH: usize = 100;
 
+/// Share of the evidence that an interval's split must show before it is compared in full.
+const SCREEN_SHARE: f64 = 0.6;
 /// Correlation of differences from which on a series wanders rather than jumps.
 const TREND_CORRELATION: f64 = 0.6;
 
@@ -125,6 +127,9 @@ impl Scan<'_> {
     fn scan_interval(&self, from: usize, to: usize, scratch: &mut Scratch) -> Option<(f64, usize)> {
         let values = &self.judged.slice(0, self.n)[from..to];
         let split = from + scratch.best_split(values, self.settings.segment_count_min)?;
+        if scratch.strength < SCREEN_SHARE * self.settings.whole_evidence_min {
+            return None;
+        }
         let found = self.compare_around(from, split, to);
         self.accepts(&found).then_some((found.evidence.abs(), split))
     }
@@ -214,6 +219,8 @@ struct Judgement {
 struct Scratch {
     sorted: Vec<f64>,
     deviations: Vec<f64>,
+    /// Of the last split found: distance of the two means in their standard error, by the interval's own spread.
+    strength: f64,
 }
 
 impl Scratch {
@@ -223,15 +230,17 @@ impl Scratch {
         if n < 2 * count_min {
             return None;
         }
+        // Selecting, not sorting: this runs for every interval of every width.
         self.sorted.clear();
         self.sorted.extend_from_slice(values);
-        sort(&mut self.sorted);
-        let median = median_sorted(&self.sorted);
+        let median = *self.sorted.select_nth_unstable_by((n - 1) / 2, f64::total_cmp).1;
         self.deviations.clear();
-        self.deviations.extend(self.sorted.iter().map(|v| (v - median).abs()));
-        sort(&mut self.deviations);
+        self.deviations.extend(values.iter().map(|v| (v - median).abs()));
+        let (below, at, _) = self.deviations.select_nth_unstable_by((n - 1) * 7 / 10, f64::total_cmp);
         // Wide enough for two levels that share the interval, too narrow for a spike to rule it.
-        let reach = 2.0 * self.deviations[(n - 1) * 7 / 10].max(f64::MIN_POSITIVE);
+        let reach = 2.0 * at.max(f64::MIN_POSITIVE);
+        let middle = ((n - 1) / 2).min(below.len().saturating_sub(1));
+        let sigma = MAD_TO_SIGMA * *below.select_nth_unstable_by(middle, f64::total_cmp).1;
         let clip = |v: f64| (v - median).clamp(-reach, reach);
         let total: f64 = values.iter().map(|v| clip(*v)).sum();
         let (mut best, mut place, mut left) = (0.0, None, 0.0);
@@ -245,6 +254,7 @@ impl Scratch {
             }
             left += clip(*value);
         }
+        self.strength = if sigma > 0.0 { (best * n as f64).sqrt() / sigma } else { f64::INFINITY };
         place
     }
 }

@@ -82,7 +82,13 @@ fn run_families(totals: &[RunTotals]) -> Vec<Family> {
     };
     vec![
         filled("pipeline_runs", FamilyKind::Counter, "Closed runs by outcome.", runs, triple("outcome")),
-        filled("pipeline_llm_cost_usd", FamilyKind::Counter, "Cost of model calls, US dollars, where known.", cost, pair),
+        filled(
+            "pipeline_llm_cost_usd",
+            FamilyKind::Counter,
+            "Cost of model calls, US dollars, where known.",
+            cost,
+            pair,
+        ),
         filled("pipeline_llm_tokens", FamilyKind::Counter, "Tokens of model calls by type.", tokens, triple("type")),
         filled(
             "pipeline_last_run_timestamp_seconds",

@@ -1,7 +1,316 @@
-//! tmp
-use super::{Bundle, Kind};
-use crate::store::{Store, StoreError};
-/// tmp
-pub fn build(_store: &Store, _kind: Kind, _pipeline: Option<&str>) -> Result<Bundle, StoreError> {
-    Err(StoreError::Closed)
+//! Fills a bundle from the store: one statement a question, over all pipelines at once.
+
+mod compare;
+mod levels;
+mod parallel;
+mod pipeline;
+mod quality;
+mod rows;
+mod series;
+mod tracks;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::detect::gate::GateSettings;
+use crate::model::clock::UnixNanos;
+use crate::model::unit::format_time;
+use crate::model::{Better, Metric, Run, Severity, Verdict, VerdictWord};
+use crate::store::{Reader, RunValues, Store, StoreError};
+use crate::track::health::{HealthInput, score};
+use crate::track::wilson_interval;
+
+use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
+use super::comparison::Comparison;
+use super::Estimate;
+use super::profile::{MetricSummary, Outcomes, PipelineProfile};
+use super::render::Kind;
+use compare::{WINDOW_RUNS, order_worst_first};
+use pipeline::{Judged, Told, add_levels, judge_pipeline};
+use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
+use tracks::{GATE_POINTS_MAX, collect_tracks};
+
+/// Newest closed runs that health, the waterfalls and the resources look at.
+const RECENT_RUNS: i64 = 60;
+/// Pipelines that are told: those with the newest runs.
+const PIPELINES_MAX: usize = 2_000;
+/// Points of a series on a page.
+const POINTS_MAX: usize = 1_000;
+/// Runs that a page's series reach back.
+const RUNS_MAX: usize = 5_000;
+/// Runs that are listed on a page.
+const RECENT_RUNS_MAX: usize = 500;
+/// Steps of a pipeline.
+const STEPS_MAX: i64 = 200;
+/// Models of a pipeline.
+const MODELS_MAX: i64 = 50;
+/// Bars of a waterfall.
+const BARS_MAX: i64 = 200;
+/// Samples of a run.
+const SAMPLES_MAX: i64 = 500;
+/// Fewer runs than this in a week say nothing of it.
+const WEEK_RUNS_MIN: u64 = 5;
+
+/// How much of each pipeline is told.
+#[derive(Clone, Copy, Debug)]
+struct Depth {
+    /// Newest runs of a context that are read.
+    runs_max: usize,
+    /// Points of a series.
+    points_max: usize,
+    /// Runs that are listed.
+    recent_max: usize,
+    /// Steps, waterfalls, resources and every series, for the pages of single pipelines.
+    pages: bool,
+    /// The comparison.
+    compared: bool,
+}
+
+impl Depth {
+    // A report over many pipelines tells less of each, so that the whole stays bounded.
+    fn of(kind: Kind, pipelines: usize) -> Self {
+        let share = |all: usize, least: usize, most: usize| (all / pipelines.max(1)).clamp(least, most);
+        let overview = Self {
+            runs_max: GATE_POINTS_MAX,
+            points_max: GATE_POINTS_MAX,
+            recent_max: 0,
+            pages: false,
+            compared: false,
+        };
+        match kind {
+            Kind::Executive | Kind::Alerts => overview,
+            Kind::Comparison => Self { compared: true, ..overview },
+            Kind::Pipeline => Self {
+                runs_max: share(200_000, GATE_POINTS_MAX, RUNS_MAX),
+                points_max: share(100_000, 100, POINTS_MAX),
+                recent_max: share(20_000, 50, RECENT_RUNS_MAX),
+                pages: true,
+                compared: true,
+            },
+        }
+    }
+}
+
+/// Fills a bundle with what is acknowledged so far, of one pipeline or of all.
+///
+/// `Kind::Pipeline` fills everything, as all pages together need it; the other kinds leave out what their own page
+/// does not show. Verdict, health and trends are the same in each.
+pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
+    store.flush()?;
+    let (now, settings) = (store.clock().now(), GateSettings::default());
+    let read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
+    let judged = judge_all(&read, &settings);
+    let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
+    let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
+    let compared = read.depth.compared.then(|| comparison(&mut told));
+    let data_quality = quality::describe(&read, &told, &verdict, store.stats().rows_undecodable, now);
+    let present = quality::present(&read, now);
+    Ok(Bundle {
+        schema_version: SCHEMA_VERSION,
+        generated_at: format_time(now),
+        store: store.path().display().to_string(),
+        fail_on: settings.fail_on,
+        verdict,
+        pipelines: profiles(read, told, present),
+        model_history: None,
+        data_quality,
+        comparison: compared,
+        alerts: Vec::new(),
+        branding: Branding::default(),
+    })
+}
+
+/// What was read of one state of the store.
+#[derive(Debug)]
+struct Read {
+    depth: Depth,
+    profiles: Vec<ProfileRow>,
+    /// Pipelines that are left out.
+    profiles_over: usize,
+    metrics: HashMap<Owner, Vec<MetricSummary>>,
+    spending: HashMap<Owner, SpendingRow>,
+    models: HashMap<Owner, Vec<ModelRow>>,
+    steps: HashMap<Owner, Vec<StepRow>>,
+    bars: HashMap<Owner, Vec<BarRow>>,
+    samples: HashMap<Owner, Vec<SampleRow>>,
+    recent: HashMap<Owner, Vec<Run>>,
+    quality: QualityRow,
+    runs: RunValues,
+    tracks: BTreeMap<String, Vec<tracks::Track>>,
+}
+
+fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, StoreError> {
+    let mut profiles: Vec<ProfileRow> = reader.track_profiles(pipeline, RECENT_RUNS)?;
+    let profiles_over = profiles.len().saturating_sub(PIPELINES_MAX);
+    if profiles_over > 0 {
+        profiles.sort_by_key(|row| std::cmp::Reverse(row.to_ns));
+        profiles.truncate(PIPELINES_MAX);
+        profiles.sort_by(|a, b| a.owner.cmp(&b.owner));
+    }
+    let depth = Depth::of(kind, profiles.len());
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let runs = reader.run_values(pipeline, count(depth.runs_max))?;
+    let steps = reader.step_values(pipeline, count(depth.runs_max), count(GATE_POINTS_MAX))?;
+    let tracks = collect_tracks(&runs, steps);
+    let mut read = Read {
+        depth,
+        profiles,
+        profiles_over,
+        metrics: by_owner(reader.track_metrics(pipeline)?, |row: &MetricRow| row.owner.clone(), |row| row.summary),
+        spending: reader.track_spending(pipeline)?.into_iter().map(|r: SpendingRow| (r.owner.clone(), r)).collect(),
+        models: by_owner(reader.track_models(pipeline, MODELS_MAX)?, |row: &ModelRow| row.owner.clone(), |row| row),
+        steps: HashMap::new(),
+        bars: HashMap::new(),
+        samples: HashMap::new(),
+        recent: HashMap::new(),
+        quality: reader.track_quality(pipeline)?.into_iter().next().unwrap_or_default(),
+        runs,
+        tracks,
+    };
+    if depth.pages {
+        let steps: Vec<StepRow> = reader.track_steps(pipeline, STEPS_MAX)?;
+        let bars: Vec<BarRow> = reader.track_waterfalls(pipeline, RECENT_RUNS, BARS_MAX)?;
+        let samples: Vec<SampleRow> = reader.track_resources(pipeline, RECENT_RUNS, SAMPLES_MAX)?;
+        let recent: Vec<Run> = reader.track_recent_runs(pipeline, count(depth.recent_max))?;
+        let owner = |run: &Run| Owner { pipeline: run.pipeline.clone(), service: run.service.clone() };
+        read.steps = by_owner(steps, |row| row.owner.clone(), |row| row);
+        read.bars = by_owner(bars, |row| row.owner.clone(), |row| row);
+        read.samples = by_owner(samples, |row| row.owner.clone(), |row| row);
+        read.recent = by_owner(recent, owner, |run| run);
+    }
+    Ok(read)
+}
+
+fn by_owner<R, T>(rows: Vec<R>, owner: impl Fn(&R) -> Owner, keep: impl Fn(R) -> T) -> HashMap<Owner, Vec<T>> {
+    let mut sorted: HashMap<Owner, Vec<T>> = HashMap::new();
+    for row in rows {
+        sorted.entry(owner(&row)).or_default().push(keep(row));
+    }
+    sorted
+}
+
+fn judge_all(read: &Read, settings: &GateSettings) -> Vec<Judged> {
+    let mut own: BTreeMap<&str, BTreeMap<Owner, Vec<usize>>> = BTreeMap::new();
+    for (place, run) in read.runs.runs.iter().enumerate() {
+        let (pipeline, context) = &read.runs.contexts[run.context];
+        let owner = Owner { pipeline: pipeline.clone(), service: context.service.clone() };
+        own.entry(pipeline).or_default().entry(owner).or_default().push(place);
+    }
+    let none = BTreeMap::new();
+    let pipelines: Vec<_> = read.tracks.iter().collect();
+    parallel::map(&pipelines, |(pipeline, tracks)| {
+        let own = own.get(pipeline.as_str()).unwrap_or(&none);
+        judge_pipeline(pipeline, tracks, &read.runs, own, read.depth, settings)
+    })
+}
+
+/// The families are the pipelines': judging them apart and together gives the same.
+fn merge<'a>(verdicts: impl Iterator<Item = &'a Verdict>, settings: &GateSettings) -> Verdict {
+    let mut all = Verdict {
+        verdict: VerdictWord::InsufficientData,
+        findings: Vec::new(),
+        series_checked: 0,
+        series_insufficient: 0,
+        runs_needed: None,
+    };
+    for one in verdicts {
+        all.findings.extend(one.findings.iter().cloned());
+        all.series_checked += one.series_checked;
+        all.series_insufficient += one.series_insufficient;
+        all.runs_needed = [all.runs_needed, one.runs_needed].into_iter().flatten().min();
+    }
+    all.findings.sort_by_key(|finding| std::cmp::Reverse((finding.actionable, finding.severity)));
+    if all.findings.iter().any(|finding| finding.actionable && finding.severity >= settings.fail_on) {
+        all.verdict = VerdictWord::Fail;
+    } else if all.series_checked > 0 {
+        all.verdict = VerdictWord::Pass;
+    }
+    all
+}
+
+fn comparison(told: &mut BTreeMap<Owner, Told>) -> Comparison {
+    let mut pipelines: Vec<_> = told.values_mut().filter_map(|told| told.comparison.take()).collect();
+    order_worst_first(&mut pipelines);
+    Comparison { a: format!("the {WINDOW_RUNS} runs before"), b: format!("newest {WINDOW_RUNS} runs"), pipelines }
+}
+
+fn profiles(mut read: Read, mut told: BTreeMap<Owner, Told>, present: UnixNanos) -> Vec<PipelineProfile> {
+    std::mem::take(&mut read.profiles)
+        .into_iter()
+        .map(|row| {
+            let told = told.remove(&row.owner).unwrap_or_default();
+            profile(row, told, &mut read, present)
+        })
+        .collect()
+}
+
+fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> PipelineProfile {
+    let owner = &row.owner;
+    let mut steps: Vec<_> = read.steps.remove(owner).unwrap_or_default().into_iter().map(|row| row.step).collect();
+    add_levels(&mut steps, &told.steps);
+    PipelineProfile {
+        model_history: None,
+        pipeline: owner.pipeline.clone(),
+        service: owner.service.clone(),
+        from: Some(format_time(row.from_ns)),
+        to: Some(format_time(row.to_ns)),
+        runs: row.runs,
+        outcomes: row.outcomes,
+        success_rate: success_rate(&row.outcomes),
+        metrics: metrics(read.metrics.remove(owner).unwrap_or_default(), read.spending.get(owner)),
+        models: read.models.remove(owner).unwrap_or_default().into_iter().map(|row| row.used).collect(),
+        health: score(&health_input(&row, &told, present)),
+        change_7_days_percent: change_7_days(&row),
+        trends: told.trends,
+        series: told.series,
+        steps,
+        waterfalls: rows::waterfalls(read.bars.remove(owner).unwrap_or_default()),
+        resources: rows::resources(read.samples.remove(owner).unwrap_or_default()),
+        recent_runs: read.recent.remove(owner).unwrap_or_default(),
+        baselines: told.baselines,
+        findings: told.findings,
+    }
+}
+
+fn success_rate(outcomes: &Outcomes) -> Option<Estimate> {
+    let judged = outcomes.success + outcomes.failure + outcomes.timed_out;
+    let (low, high) = wilson_interval(outcomes.success, judged);
+    #[allow(clippy::cast_precision_loss, reason = "counts of runs lie far below 2^53")]
+    (judged > 0).then(|| Estimate { value: outcomes.success as f64 / judged as f64, low, high })
+}
+
+// What is spent counts also where the run failed.
+fn metrics(mut metrics: Vec<MetricSummary>, spending: Option<&SpendingRow>) -> Vec<MetricSummary> {
+    for summary in &mut metrics {
+        summary.total = spending.and_then(|row| row.total(summary.metric)).or(summary.total);
+    }
+    metrics.sort_by_key(|summary| summary.metric);
+    metrics
+}
+
+fn change_7_days(row: &ProfileRow) -> Option<f64> {
+    let enough = row.week_count >= WEEK_RUNS_MIN && row.week_before_count >= WEEK_RUNS_MIN;
+    let (now, before) = row.week_s.zip(row.week_before_s).filter(|(_, before)| enough && *before > 0.0)?;
+    Some((now / before - 1.0) * 100.0)
+}
+
+fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInput {
+    let worse = told.findings.iter().filter(|finding| {
+        finding.severity > Severity::None
+            && (finding.current > finding.baseline) == (finding.metric.better() == Better::Lower)
+    });
+    HealthInput {
+        runs: row.recent_runs,
+        succeeded: row.recent_succeeded,
+        failed: row.recent_failed,
+        regressions: told.has_baseline.then(|| worse.map(|finding| finding.severity).collect()),
+        trends: told.trends.iter().filter(|trend| trend.metric != Metric::SuccessRate).map(|t| t.word).collect(),
+        spread: row
+            .recent_median_s
+            .zip(row.recent_mad_s)
+            .filter(|(median, _)| *median > 0.0)
+            .map(|(median, mad)| crate::detect::stats::robust::MAD_TO_SIGMA * mad / median),
+        // As in the gate: scores above 1 are points of a hundred.
+        quality: row.recent_quality.map(|quality| if quality > 1.0 { quality / 100.0 } else { quality }),
+        silent_intervals: quality::silent_intervals(row, present),
+    }
 }

@@ -3,6 +3,8 @@
 //! Pure: the same bundle gives the same bytes. Filling the bundle from the store stands behind the
 //! feature `store`.
 
+#[cfg(feature = "store")]
+mod build;
 pub mod bundle;
 mod charts;
 pub mod ci;
@@ -81,7 +83,5 @@ impl ReportError {
     }
 }
 
-#[cfg(feature = "store")]
-mod build;
 #[cfg(feature = "store")]
 pub use build::build;

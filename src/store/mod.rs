@@ -12,10 +12,12 @@ mod migrate;
 mod read;
 mod rows;
 mod sql;
+mod track;
 
 pub use error::StoreError;
 pub use read::Reader;
 pub use rows::Row;
+pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;

@@ -38,6 +38,21 @@ impl Reader {
             .collect()
     }
 
+    /// Record batches of a registered statement, for what is too large to be read row by row.
+    pub(super) fn batches(
+        &self,
+        what: &'static str,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let mut statement = self.connection.prepare(statement).map_err(StoreError::sql(what))?;
+        Ok(statement.query_arrow(parameters).map_err(StoreError::sql(what))?.collect())
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Runs, newest last; `limit` 0 is all.
     pub fn runs(&self, pipeline: Option<&str>, run: Option<&str>, limit: u32) -> Result<Vec<Run>, StoreError> {
         let limit = i64::from(limit);

@@ -36,7 +36,8 @@ statements! {
     DERIVE_CALLS = "derive/07_calls.sql";
     DERIVE_RUNS = "derive/08_runs.sql";
     DERIVE_WRITE = "derive/09_write.sql";
-    DERIVE_DONE = "derive/10_done.sql";
+    DERIVE_SAMPLES = "derive/10_samples.sql";
+    DERIVE_DONE = "derive/11_done.sql";
     SETTLE = "derive/settle.sql";
     VIEW_SPAN_MEMBERSHIP = "view/01_span_membership.sql";
     VIEW_SPANS = "view/02_spans.sql";
@@ -48,11 +49,24 @@ statements! {
     VIEW_METRIC_POINTS = "view/08_metric_points.sql";
     VIEW_LOGS = "view/09_logs.sql";
     VIEW_RESOURCE_SAMPLES = "view/10_resource_samples.sql";
+    VIEW_UNMAPPED = "view/11_unmapped.sql";
+    VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
     RUNS = "query/runs.sql";
     STEPS = "query/steps.sql";
     SERIES = "query/series.sql";
     METRICS_RUNS = "query/metrics_runs.sql";
     METRICS_DURATIONS = "query/metrics_durations.sql";
+    TRACK_PROFILES = "track/profiles.sql";
+    TRACK_METRICS = "track/metrics.sql";
+    TRACK_SPENDING = "track/spending.sql";
+    TRACK_MODELS = "track/models.sql";
+    TRACK_STEPS = "track/steps.sql";
+    TRACK_SERIES_RUNS = "track/series_runs.sql";
+    TRACK_SERIES_STEPS = "track/series_steps.sql";
+    TRACK_WATERFALLS = "track/waterfalls.sql";
+    TRACK_RESOURCES = "track/resources.sql";
+    TRACK_RECENT_RUNS = "track/recent_runs.sql";
+    TRACK_QUALITY = "track/quality.sql";
 }
 
 /// The views that users query, in the order in which they build on one another.
@@ -67,22 +81,19 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_METRIC_POINTS,
     VIEW_LOGS,
     VIEW_RESOURCE_SAMPLES,
+    VIEW_UNMAPPED,
+    VIEW_EXPLAIN_TRACE,
 ];
 
-/// Derives runs from the telemetry of touched traces, statement by statement.
-pub(crate) const DERIVE: &[&str] = &[
-    DERIVE_PENDING,
-    DERIVE_TOUCHED,
-    DERIVE_NODES,
-    DERIVE_TREES,
-    DERIVE_UNITS,
-    DERIVE_HEADS,
-    DERIVE_STEPS,
-    DERIVE_CALLS,
-    DERIVE_RUNS,
-    DERIVE_WRITE,
-    DERIVE_DONE,
-];
+/// Finds the traces whose runs may change; leaves them in `derive_traces`.
+pub(crate) const DERIVE_FIND: &[&str] = &[DERIVE_PENDING, DERIVE_TOUCHED];
+
+/// Derives the runs of `derive_traces`, statement by statement.
+pub(crate) const DERIVE_REWRITE: &[&str] =
+    &[DERIVE_NODES, DERIVE_TREES, DERIVE_UNITS, DERIVE_HEADS, DERIVE_STEPS, DERIVE_CALLS, DERIVE_RUNS, DERIVE_WRITE];
+
+/// What follows every derivation, also one without a trace to derive.
+pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_DONE];
 
 /// Every migration, oldest first.
 pub(crate) const MIGRATIONS: &[Migration] = &[

@@ -1,6 +1,14 @@
 //! One integration binary, so that DuckDB links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on stops"
+)]
 
 mod e2e;
 mod imports;
+mod report_build;
 mod support;
 mod truth;

@@ -25,6 +25,8 @@ use crate::model::{Better, Finding, FindingKind, Metric, Series, SeriesKey, Seve
 const USUAL_CORRELATION: f64 = 0.05;
 /// Correlation below which an estimate is mostly chance.
 const CHANCE_CORRELATION: f64 = 0.15;
+/// Factor on it: too low an estimate costs more (a false finding) than one too high.
+const CORRELATION_MARGIN: f64 = 1.25;
 /// Runs at which a series' own correlation counts as much as that of its pipeline.
 const OWN_CORRELATION_WEIGHT: f64 = 120.0;
 
@@ -64,7 +66,7 @@ impl Default for GateSettings {
             baseline_count_max: 60,
             baseline_count_min: 8,
             newest_count_min: 3,
-            false_discovery_max: 0.011,
+            false_discovery_max: 0.012,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
             bands: BTreeMap::new(),
@@ -134,9 +136,9 @@ fn correlate_noise<'a>(
         for (place, rho) in own {
             let count = cases[place].values.len().min(settings.last + settings.baseline_count_max) as f64;
             let weight = count / (count + OWN_CORRELATION_WEIGHT);
-            let rho = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.9);
+            let rho = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.75);
             // What chance alone would show is let fade out, not counted in full.
-            noise[place] = rho * (rho / CHANCE_CORRELATION).min(1.0);
+            noise[place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0);
         }
     }
     noise

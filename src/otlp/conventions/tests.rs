@@ -172,7 +172,7 @@ fn an_evaluation_event_is_a_score() {
     let events = [EventShape { name: "gen_ai.evaluation.result", time_ns: 7, attributes: &attributes }];
     let facts = known(&SpanShape { events: &events, ..span("work", "app") }, &[]);
     let expected = Score { name: "Relevance".into(), score: Some(0.9), label: None, at_ns: Some(7) };
-    assert_eq!(facts.scores, [expected.clone()]);
+    assert_eq!(facts.scores, std::slice::from_ref(&expected));
     let logged = rules().classify_log("gen_ai.evaluation.result", 7, &attributes);
     assert_eq!(logged, [LogFact::Score(expected)]);
 }

@@ -19,7 +19,7 @@ select
     r.started_ns,
     r.ended_ns
 from keys as k
-inner join runs as r using (run_key)
+inner join run_rows as r using (run_key)
 inner join run_resources as u using (run_key)
 where r.ended_ns > r.started_ns;
 
@@ -136,14 +136,14 @@ left join shares as s using (run_key)
 group by k.run_key;
 
 -- What the run's own span says stays: it was measured closer by.
-update runs
+update run_rows
 set
     peak_memory_bytes = case when sampled then f.peak else coalesce(peak_memory_bytes, f.peak) end,
     mean_memory_bytes = case when sampled then f.mean else coalesce(mean_memory_bytes, f.mean) end,
-    cpu_s = case when sampled then f.cpu_s else coalesce(runs.cpu_s, f.cpu_s) end,
+    cpu_s = case when sampled then f.cpu_s else coalesce(run_rows.cpu_s, f.cpu_s) end,
     disk_read_bytes = case when sampled then f.disk_read else coalesce(disk_read_bytes, f.disk_read) end,
     disk_write_bytes = case when sampled then f.disk_write else coalesce(disk_write_bytes, f.disk_write) end
 from derive_figures as f
-where f.run_key = runs.run_key
-    and runs.started_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+where f.run_key = run_rows.run_key
+    and run_rows.started_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
     and coalesce(f.peak, f.cpu_s, f.disk_read, f.disk_write) is not null;

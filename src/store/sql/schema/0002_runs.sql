@@ -209,5 +209,13 @@ create table pending_traces (
     trace_hi ubigint not null,
     trace_lo ubigint not null,
     from_ns bigint not null,
+    to_ns bigint not null,
+    quiet boolean not null              -- nothing but plain request instrumentation
+);
+
+-- Resources that got metric points which no derivation has looked at yet, and their extent.
+create table pending_resources (
+    resource_id ubigint not null,
+    from_ns bigint not null,
     to_ns bigint not null
 );

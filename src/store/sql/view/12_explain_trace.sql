@@ -1,5 +1,6 @@
 -- Question: which rule saw what in this trace, and why is it a run or none?
--- Needs: $trace_hi, $trace_lo
+-- Needs: a trace id, 32 hex digits: from explain_trace('...')
+create or replace macro explain_trace(wanted_trace_id) as table
 with
 spans as (
     select
@@ -16,13 +17,13 @@ spans as (
         coalesce(f.ignored, false) as is_ignored
     from span_rows as s
     left join span_facts as f using (trace_hi, trace_lo, span_id, start_ns)
-    where s.trace_hi = $trace_hi and s.trace_lo = $trace_lo
+    where s.trace_hi = cast('0x' || left(wanted_trace_id, 16) as ubigint) and s.trace_lo = cast('0x' || right(wanted_trace_id, 16) as ubigint)
 ),
 run_spans as (
     select r.run_key, r.pipeline, r.run_id, r.rule, r.outcome, r.state, r.root_span_id, r.started_ns, m.first_ns, m.last_ns
     from run_traces as m
-    inner join runs as r using (run_key)
-    where m.trace_hi = $trace_hi and m.trace_lo = $trace_lo
+    inner join run_rows as r using (run_key)
+    where m.trace_hi = cast('0x' || left(wanted_trace_id, 16) as ubigint) and m.trace_lo = cast('0x' || right(wanted_trace_id, 16) as ubigint)
 ),
 why_none as (
     select case
@@ -58,6 +59,6 @@ select
     r.state
 from spans as s
 left join run_spans as r on s.start_ns between r.first_ns and r.last_ns
-left join steps as t on t.run_key = r.run_key and t.span_id = s.span_id and t.started_ns = s.start_ns
+left join step_rows as t on t.run_key = r.run_key and t.span_id = s.span_id and t.started_ns = s.start_ns
 left join model_calls as c on c.run_key = r.run_key and c.span_id = s.span_id and c.started_ns = s.start_ns
 order by s.start_ns, s.span_id;

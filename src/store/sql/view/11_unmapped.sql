@@ -1,5 +1,5 @@
 -- Question: which traces belong to no run, and why?
--- Needs: $from_ns, $to_ns
+create or replace view unmapped as
 with
 spans as (
     select
@@ -14,8 +14,7 @@ spans as (
         coalesce(f.ignored, false) as is_ignored
     from span_rows as s
     left join span_facts as f using (trace_hi, trace_lo, span_id, start_ns)
-    where s.start_ns between $from_ns and $to_ns
-        and not exists (
+    where not exists (
             select 1
             from run_traces as m
             where m.trace_hi = s.trace_hi and m.trace_lo = s.trace_lo and s.start_ns between m.first_ns and m.last_ns

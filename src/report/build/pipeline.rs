@@ -1,0 +1,267 @@
+//! One pipeline: judged, then told service by service.
+
+use std::collections::BTreeMap;
+
+use crate::detect::gate::{GateSettings, judge};
+use crate::detect::stats::robust::{mean, median};
+use crate::model::clock::UnixNanos;
+use crate::model::{Finding, Metric, Series, SeriesContext, Verdict};
+use crate::report::comparison::PipelineComparison;
+use crate::report::profile::{BaselineProvenance, SeriesView, StepProfile};
+use crate::store::RunValues;
+use crate::track::{Trend, trend};
+
+use super::Depth;
+use super::compare::compare;
+use super::levels::{Levels, find_levels};
+use super::rows::Owner;
+use super::series::{baseline, view};
+use super::tracks::Track;
+
+/// Newest values of a metric that its trend is drawn through: all kinds of reports tell the same trend.
+const TREND_VALUES_MAX: usize = 200;
+/// Pieces into which more values than these are gathered: the work grows with the square.
+const TREND_PIECES_MAX: usize = 100;
+/// Runs of a piece of a success rate.
+const RATE_PIECE_RUNS: usize = 10;
+/// Contexts of a metric, besides the busiest, that are shown.
+const CONTEXTS_MAX: usize = 3;
+/// Series of steps that are shown.
+const STEP_SERIES_MAX: usize = 20;
+/// Fewer values than this are not shown beside the busiest context.
+const SERIES_COUNT_MIN: usize = 8;
+
+/// One pipeline, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// Its own part of the verdict.
+    pub(super) verdict: Verdict,
+    /// By service.
+    pub(super) told: BTreeMap<Owner, Told>,
+}
+
+/// What the series of one pipeline of one service say.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) findings: Vec<Finding>,
+    /// At least one series has enough runs for a baseline.
+    pub(super) has_baseline: bool,
+    pub(super) trends: Vec<Trend>,
+    pub(super) series: Vec<SeriesView>,
+    pub(super) baselines: Vec<BaselineProvenance>,
+    /// Median duration of each step before and after, seconds.
+    pub(super) steps: BTreeMap<String, (Option<f64>, Option<f64>)>,
+    pub(super) comparison: Option<PipelineComparison>,
+}
+
+/// Judges the series of one pipeline and tells them as deep as asked. `own` are the runs of each service.
+pub(super) fn judge_pipeline(
+    pipeline: &str,
+    tracks: &[Track],
+    runs: &RunValues,
+    own: &BTreeMap<Owner, Vec<usize>>,
+    depth: Depth,
+    settings: &GateSettings,
+) -> Judged {
+    let series: Vec<Series> = tracks.iter().map(Track::for_gate).collect();
+    let verdict = judge(&series, settings);
+    let mut by_service: BTreeMap<Option<String>, Vec<&Track>> = BTreeMap::new();
+    for track in tracks {
+        by_service.entry(track.context().service.clone()).or_default().push(track);
+    }
+    let told = by_service
+        .into_iter()
+        .map(|(service, tracks)| {
+            let owner = Owner { pipeline: pipeline.to_owned(), service };
+            let findings: Vec<&Finding> =
+                verdict.findings.iter().filter(|finding| finding.context.service == owner.service).collect();
+            let mut told = tell(&tracks, &findings, runs, depth, settings);
+            if depth.compared {
+                told.comparison = own.get(&owner).and_then(|own| compare(&owner, &tracks, runs, own));
+            }
+            (owner, told)
+        })
+        .collect();
+    Judged { verdict, told }
+}
+
+fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth, settings: &GateSettings) -> Told {
+    let busiest = busiest(tracks);
+    let chosen = choose(tracks, &busiest, findings, depth);
+    let levels: Vec<Levels> = chosen.iter().map(|track| find_levels(track, findings, settings)).collect();
+    let needed = settings.baseline_count_min + settings.newest_count_min;
+    let changed = last_change(&chosen, &levels);
+    Told {
+        findings: findings.iter().map(|finding| (*finding).clone()).collect(),
+        has_baseline: tracks.iter().any(|track| track.len() >= needed),
+        trends: busiest.values().map(|track| trend_of(track)).collect(),
+        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth.points_max)).collect(),
+        baselines: chosen
+            .iter()
+            .zip(&levels)
+            .filter_map(|(track, levels)| baseline(track, levels, findings, settings))
+            .collect(),
+        steps: if depth.pages { step_levels(tracks, &busiest, changed) } else { BTreeMap::new() },
+        comparison: None,
+    }
+}
+
+/// For each metric of the whole run the context with the most values; of equals that of the newest run.
+fn busiest<'a>(tracks: &[&'a Track]) -> BTreeMap<Metric, &'a Track> {
+    let mut busiest: BTreeMap<Metric, &Track> = BTreeMap::new();
+    let size = |track: &Track| (track.len(), track.places.last().copied());
+    for track in tracks.iter().filter(|track| track.step().is_none()) {
+        let known = busiest.entry(track.metric()).or_insert(track);
+        if size(track) > size(known) {
+            *known = track;
+        }
+    }
+    busiest
+}
+
+// The whole run in its busiest context, metric by metric; then other contexts; then steps that have findings.
+fn choose<'a>(
+    tracks: &[&'a Track],
+    busiest: &BTreeMap<Metric, &'a Track>,
+    findings: &[&Finding],
+    depth: Depth,
+) -> Vec<&'a Track> {
+    let has_finding = |track: &Track| {
+        let key = &track.series.key;
+        findings.iter().any(|f| f.metric == key.metric && f.step == key.step && f.context == key.context)
+    };
+    let mut chosen: Vec<&Track> = if depth.pages {
+        busiest.values().copied().collect()
+    } else {
+        let first = busiest.values().next().copied().into_iter();
+        first.chain(busiest.values().skip(1).copied().filter(|track| has_finding(track))).collect()
+    };
+    let is_main = |track: &Track| busiest.get(&track.metric()).is_some_and(|main| std::ptr::eq(*main, track));
+    let mut others: Vec<&Track> = tracks
+        .iter()
+        .copied()
+        .filter(|track| track.step().is_none() && !is_main(track) && track.len() >= SERIES_COUNT_MIN)
+        .filter(|track| depth.pages || has_finding(track))
+        .collect();
+    others.sort_by_key(|track| (track.metric(), std::cmp::Reverse((has_finding(track), track.len()))));
+    for same in others.chunk_by(|a, b| a.metric() == b.metric()) {
+        chosen.extend(same.iter().take(CONTEXTS_MAX));
+    }
+    // In the order of the findings: the worst first.
+    let mut steps: Vec<&Track> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.step.is_some()) {
+        let found = tracks.iter().find(|track| {
+            let key = &track.series.key;
+            key.step == finding.step && key.metric == finding.metric && key.context == finding.context
+        });
+        steps.extend(found);
+    }
+    chosen.extend(steps.into_iter().take(STEP_SERIES_MAX));
+    chosen
+}
+
+/// Trend of the newest values.
+fn trend_of(track: &Track) -> Trend {
+    let points = &track.series.points;
+    let newest = &points[points.len().saturating_sub(TREND_VALUES_MAX)..];
+    let first = newest.first().map_or(0, |point| point.started_at);
+    #[allow(clippy::cast_precision_loss, reason = "a day has fewer nanoseconds than 2^53")]
+    let day = |at: UnixNanos| at.saturating_sub(first) as f64 / 86_400e9;
+    let values: Vec<(f64, f64)> = newest.iter().map(|point| (day(point.started_at), point.value)).collect();
+    let is_rate = track.metric() == Metric::SuccessRate;
+    let found = trend::trend(track.metric(), &gather(&values, is_rate));
+    Trend { n: values.len(), ..found }
+}
+
+// Pieces of equal count: by their medians, rates by their means.
+fn gather(values: &[(f64, f64)], is_rate: bool) -> Vec<(f64, f64)> {
+    let smallest = if is_rate { RATE_PIECE_RUNS } else { 1 };
+    let width = values.len().div_ceil(TREND_PIECES_MAX).max(smallest);
+    if width <= 1 {
+        return values.to_vec();
+    }
+    values
+        .rchunks(width)
+        .rev()
+        .filter(|piece| piece.len() == width || !is_rate)
+        .map(|piece| {
+            let (x, y): (Vec<f64>, Vec<f64>) = piece.iter().copied().unzip();
+            (mean(&x), if is_rate { mean(&y) } else { median(&y) })
+        })
+        .collect()
+}
+
+/// Start of the newest run at which a duration changed: of the whole run, else of a step.
+fn last_change(chosen: &[&Track], levels: &[Levels]) -> Option<(UnixNanos, UnixNanos)> {
+    let of = |whole: bool| {
+        let durations = chosen
+            .iter()
+            .zip(levels)
+            .filter(move |(track, _)| track.metric() == Metric::Duration && track.step().is_none() == whole);
+        durations
+            .filter_map(|(track, levels)| {
+                let at = |place: usize| track.series.points[place].started_at;
+                let newest = levels.splits.last()?;
+                let before = levels.splits.iter().rev().nth(1).map_or(UnixNanos::MIN, |split| at(split.at));
+                Some((at(newest.at), before))
+            })
+            .max()
+    };
+    of(true).or_else(|| of(false))
+}
+
+/// Median duration of each step before and after the last change, in the busiest context.
+fn step_levels(
+    tracks: &[&Track],
+    busiest: &BTreeMap<Metric, &Track>,
+    changed: Option<(UnixNanos, UnixNanos)>,
+) -> BTreeMap<String, (Option<f64>, Option<f64>)> {
+    let Some(main) = busiest.get(&Metric::Duration).or_else(|| busiest.values().next()) else {
+        return BTreeMap::new();
+    };
+    let context: &SeriesContext = main.context();
+    let middle = main.series.points.get(main.len() / 2).map(|point| (point.started_at, UnixNanos::MIN));
+    let Some((at, from)) = changed.or(middle) else { return BTreeMap::new() };
+    let level = |values: Vec<f64>| Some(median(&values)).filter(|level| level.is_finite());
+    tracks
+        .iter()
+        .filter(|track| track.metric() == Metric::Duration && track.context() == context)
+        .filter_map(|track| Some((track.step()?.to_owned(), &track.series.points)))
+        .map(|(step, points)| {
+            let between = |from: UnixNanos, to: UnixNanos| {
+                points.iter().filter(|p| p.started_at >= from && p.started_at < to).map(|p| p.value).collect()
+            };
+            (step, (level(between(from, at)), level(between(at, UnixNanos::MAX))))
+        })
+        .collect()
+}
+
+/// Puts the levels before and after into the rows of the steps.
+pub(super) fn add_levels(steps: &mut [StepProfile], levels: &BTreeMap<String, (Option<f64>, Option<f64>)>) {
+    for step in steps {
+        if let Some((before, after)) = levels.get(&step.step) {
+            (step.before_s, step.after_s) = (*before, *after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gathering_keeps_a_slope_and_bounds_the_count() {
+        let values: Vec<(f64, f64)> = (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
+        let gathered = gather(&values, false);
+        assert_eq!(gathered.len(), 100);
+        assert!(gathered.iter().all(|(x, y)| (y - 2.0 * x).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_rate_is_gathered_into_shares_of_ten_runs() {
+        let values: Vec<(f64, f64)> = (0..95).map(|at| (f64::from(at), f64::from(at % 2))).collect();
+        let gathered = gather(&values, true);
+        assert_eq!(gathered.len(), 9);
+        assert!(gathered.iter().all(|(_, y)| (y - 0.5).abs() < 1e-12), "{gathered:?}");
+    }
+}
