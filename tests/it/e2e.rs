@@ -36,6 +36,16 @@ fn hostile_names_are_harmless_in_every_output() {
     run_script("hostile.py", &[]);
 }
 
+#[test]
+fn the_documentation_names_what_exists() {
+    run_script("docs.py", &[]);
+}
+
+#[test]
+fn what_the_readme_offers_to_copy_works() {
+    run_script("readme.py", &[]);
+}
+
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e")
 }
