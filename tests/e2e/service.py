@@ -34,8 +34,15 @@ def require(condition, message):
 
 def require_equal(what, found, expected):
     """Fails with both values unless they are equal."""
-    if found != expected:
-        raise Failed(f"{what}: expected {shortened(expected)}, found {shortened(found)}")
+    if found == expected:
+        return
+    if isinstance(found, list) and isinstance(expected, list):
+        # Of two long lists only what tells them apart.
+        missing = [item for item in expected if item not in found]
+        extra = [item for item in found if item not in expected]
+        if missing or extra:
+            raise Failed(f"{what}: missing {shortened(missing)}, not expected {shortened(extra)}")
+    raise Failed(f"{what}: expected {shortened(expected)}, found {shortened(found)}")
 
 
 def require_program(name, package):
