@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
+use ahash::RandomState;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::table::{I64, Text, U8, U32, U64, table};
@@ -30,7 +31,7 @@ table! {
 pub(super) struct SpanColumns {
     table: SpanTable,
     rows: usize,
-    seen: HashSet<u128>,
+    seen: HashSet<u128, RandomState>,
     text: String,
 }
 
@@ -128,7 +129,7 @@ fn classify(
     rules: &Rules,
 ) -> Verdict {
     let parts: Vec<_> =
-        span.events().map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>())).collect();
+        span.events().map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>())).filter(|(.., attributes)| !attributes.is_empty()).collect();
     let events: Vec<EventShape<'_>> = parts
         .iter()
         .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })

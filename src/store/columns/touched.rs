@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
+use ahash::RandomState;
 
 use super::append::Plain;
 use super::table::{Flag, I64, U64, table};
@@ -38,7 +39,7 @@ impl Extent {
 /// What one load touched.
 #[derive(Default)]
 pub(super) struct Touched {
-    traces: HashMap<(u64, u64), Extent>,
+    traces: HashMap<(u64, u64), Extent, RandomState>,
     resources: HashMap<u64, Extent>,
 }
 
