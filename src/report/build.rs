@@ -32,6 +32,8 @@ use tracks::{GATE_POINTS_MAX, collect_tracks};
 const RECENT_RUNS: i64 = 60;
 /// Pipelines that are told: those with the newest runs.
 const PIPELINES_MAX: usize = 2_000;
+/// Points of a series on an overview.
+const OVERVIEW_POINTS_MAX: usize = 100;
 /// Points of a series on a page.
 const POINTS_MAX: usize = 1_000;
 /// Runs that a page's series reach back.
@@ -70,7 +72,7 @@ impl Depth {
         let share = |all: usize, least: usize, most: usize| (all / pipelines.max(1)).clamp(least, most);
         let overview = Self {
             runs_max: GATE_POINTS_MAX,
-            points_max: GATE_POINTS_MAX,
+            points_max: OVERVIEW_POINTS_MAX,
             recent_max: 0,
             pages: false,
             compared: false,

@@ -2,5 +2,6 @@
 
 mod imports;
 mod report_build;
+mod report_history;
 mod support;
 mod truth;

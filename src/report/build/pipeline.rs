@@ -95,7 +95,7 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
         findings: findings.iter().map(|finding| (*finding).clone()).collect(),
         has_baseline: tracks.iter().any(|track| track.len() >= needed),
         trends: busiest.values().map(|track| trend_of(track)).collect(),
-        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth.points_max)).collect(),
+        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth)).collect(),
         baselines: chosen
             .iter()
             .zip(&levels)
