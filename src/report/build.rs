@@ -81,9 +81,9 @@ impl Depth {
             Kind::Executive | Kind::Alerts => overview,
             Kind::Comparison => Self { compared: true, ..overview },
             Kind::Pipeline => Self {
-                runs_max: share(200_000, GATE_POINTS_MAX, RUNS_MAX),
-                points_max: share(100_000, 100, POINTS_MAX),
-                recent_max: share(20_000, 50, RECENT_RUNS_MAX),
+                runs_max: share(60_000, GATE_POINTS_MAX, RUNS_MAX),
+                points_max: share(40_000, OVERVIEW_POINTS_MAX, POINTS_MAX),
+                recent_max: share(10_000, 50, RECENT_RUNS_MAX),
                 pages: true,
                 compared: true,
             },

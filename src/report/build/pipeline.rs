@@ -21,7 +21,7 @@ use super::tracks::Track;
 /// Newest values of a metric that its trend is drawn through: all kinds of reports tell the same trend.
 const TREND_VALUES_MAX: usize = 200;
 /// Pieces into which more values than these are gathered: the work grows with the square.
-const TREND_PIECES_MAX: usize = 100;
+const TREND_PIECES_MAX: usize = 60;
 /// Runs of a piece of a success rate.
 const RATE_PIECE_RUNS: usize = 10;
 /// Contexts of a metric, besides the busiest, that are shown.
@@ -253,7 +253,7 @@ mod tests {
     fn gathering_keeps_a_slope_and_bounds_the_count() {
         let values: Vec<(f64, f64)> = (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
         let gathered = gather(&values, false);
-        assert_eq!(gathered.len(), 100);
+        assert_eq!(gathered.len(), 50);
         assert!(gathered.iter().all(|(x, y)| (y - 2.0 * x).abs() < 1e-9));
     }
 
