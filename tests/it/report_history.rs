@@ -235,3 +235,24 @@ fn samples_of_the_newest_sampled_run_become_cores_and_bytes() {
         close(sample.memory_bytes, 1_000_000.0 + second as f64, 1e-9);
     }
 }
+
+#[test]
+fn a_long_history_with_failures_is_judged_alike_in_every_kind() {
+    let mut runs: Vec<Made> = Vec::new();
+    for number in 1..=260 {
+        let load_s = if number <= 245 { 5.0 } else { 8.0 } + 0.1 * noise(number);
+        runs.push(Made { number, extract_s: 5.0, load_s, branch: "main", failed: number % 9 == 0 });
+    }
+    let store = store_of(&runs);
+    let bundles = Kind::ALL.map(|kind| build(&store.store, kind, None).unwrap());
+    let full = bundles.iter().max_by_key(|bundle| bundle.pipelines[0].recent_runs.len()).unwrap();
+    assert_eq!(full.pipelines[0].run_series(Metric::Duration).unwrap().points.len(), 260);
+    let finding = &full.verdict.findings[0];
+    assert_eq!((finding.since_run.as_str(), finding.actionable), ("run-246", true));
+    for bundle in &bundles {
+        let (profile, wanted) = (&bundle.pipelines[0], &full.pipelines[0]);
+        assert_eq!(bundle.verdict, full.verdict);
+        assert_eq!((&profile.trends, &profile.metrics), (&wanted.trends, &wanted.metrics));
+        assert_eq!(profile.health.score, wanted.health.score);
+    }
+}
