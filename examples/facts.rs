@@ -154,7 +154,7 @@ impl<W: Write> Printer<W> {
                 "trace_hi": hi, "trace_lo": lo, "span_id": id, "parent_span_id": parent, "start_ns": start,
                 "duration_ns": (end - start).max(0), "resource_id": resource_id, "name": span.name,
                 "kind": span.kind, "status": status.code, "status_message": status.message,
-                "touches": verdict != Verdict::Quiet,
+                "quiet": verdict == Verdict::Quiet,
             }),
         )?;
         let Verdict::Known(facts) = verdict else { return Ok(()) };
@@ -293,6 +293,7 @@ fn facts_row(facts: &SpanFacts) -> Value {
         "run_id": facts.run_id, "name_id": facts.name_id, "step": facts.step, "top_only": facts.top_only,
         "attempt": facts.attempt, "retried": facts.retried, "failure_is_final": facts.failure_is_final,
         "failure_is_nothing": facts.failure_is_nothing,
+        "fails_inside": facts.fails_inside,
         "outcome": facts.outcome.map(perfline::model::Outcome::as_str),
         "unset_outcome": facts.unset_outcome.map(perfline::model::Outcome::as_str),
         "lost_outcome": facts.lost_outcome.map(perfline::model::Outcome::as_str), "ok_is_weak": facts.ok_is_weak, "error": facts.error, "error_type": facts.error_type,

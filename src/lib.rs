@@ -18,3 +18,9 @@ pub mod store;
 pub mod detect;
 pub mod report;
 pub mod track;
+
+#[cfg(feature = "store")]
+pub mod api;
+#[cfg(feature = "store")]
+pub mod cli;
+pub mod export;

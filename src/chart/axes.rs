@@ -15,7 +15,7 @@ pub(super) const TIME_AXIS_HEIGHT: f64 = 22.0;
 
 /// Pixels that these ticks need left of a plot.
 pub(super) fn gutter(ticks: &[Tick]) -> f64 {
-    ticks.iter().map(|tick| Face::LABEL.width(&tick.text)).fold(0.0, f64::max) + MARGIN + 7.0
+    ticks.iter().map(|tick| Face::LABEL.width(&tick.text)).fold(0.0, f64::max).min(120.0) + MARGIN + 7.0
 }
 
 /// Faint lines across the plot, and their values left of it.

@@ -179,6 +179,7 @@ impl Distribution {
                 format!("median {} · p95 {p95} · {n} {runs}", self.unit.text(middle))
             }
         };
+        let said = Face::STRONG.fit(&said, canvas.width * 0.7);
         canvas.text((canvas.width - MARGIN, y + 4.0), &said, Type::new(Face::STRONG, ink).right())?;
         let room = canvas.width - 2.0 * MARGIN - Face::STRONG.width(&said) - 10.0;
         let name = Face::STRONG.fit_middle(&clean(&group.label), room.max(20.0));

@@ -16,6 +16,8 @@ pub(super) enum Form {
     Area,
     /// A filled rectangle between two positions.
     Bar,
+    /// Many filled rectangles, each between two positions.
+    Bars,
     /// Many dots of this diameter.
     Dots(f64),
     /// Many strokes, each between two positions.
@@ -129,6 +131,10 @@ impl<C> Mark<C> {
             Form::Line => backend.draw_path(at.iter().copied(), &self.style(false)),
             Form::Area => backend.fill_polygon(at.iter().copied(), &self.style(true)),
             Form::Bar => backend.draw_rect(first, last, &self.style(true), true),
+            Form::Bars => {
+                backend.draw_bars(at, color);
+                Ok(())
+            }
             Form::Dots(size) => {
                 backend.draw_dots(at.iter().copied(), fine(size).unsigned_abs(), color);
                 Ok(())

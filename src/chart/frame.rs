@@ -194,8 +194,17 @@ impl<'a> Canvas<'a> {
         drawn(self.area.draw(&mark.map(|(x, y)| (fine(x), fine(y)))))
     }
 
-    /// Writes a text at a position in pixels.
+    /// Writes a text at a position in pixels; what would leave the paper is shortened, whatever a layout thought.
     pub(super) fn text(&self, (x, y): (f64, f64), text: &str, kind: Type) -> Result<(), ChartError> {
+        let room = match kind.h {
+            HPos::Left => self.width - x,
+            HPos::Right => x,
+            HPos::Center => 2.0 * x.min(self.width - x),
+        };
+        let text = kind.face.fit(text, room + 0.5);
+        if kind.face.width(&text) > room + 1.0 {
+            return Ok(());
+        }
         let style = if kind.face.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = ("sans-serif", kind.face.size * FINE).into_font().style(style).color(&kind.ink.rgb());
         let look: TextStyle<'_> = font.pos(Pos::new(kind.h, kind.v));

@@ -199,13 +199,20 @@ impl HealthHistory {
                 plot.mark(&Mark::new(Form::Line, Ink::Series, line).stroke(1.8))?;
             }
         }
-        let last = self.points.len() - 1;
-        // A lone unknown point is a short dash, not nothing.
-        let air = if last == 0 { 0.5 } else { 0.0 };
-        for (number, point) in self.points.iter().enumerate().filter(|(_, point)| point.score.is_none()) {
-            let (from, to) = (&self.points[number.saturating_sub(1)], &self.points[(number + 1).min(last)]);
-            let ends = [(seconds(first, from.time) - air, 2.0), (seconds(first, to.time) + air, 2.0)];
-            plot.mark(&Mark::new(Form::Line, Ink::Muted, ends).dash("2 3").stroke(1.5).tip(self.tip(point)))?;
+        // Neighbouring unknown points are one dashed line; a lone one reaches to its neighbours.
+        let (last, air) = (self.points.len() - 1, if self.points.len() == 1 { 0.5 } else { 0.0 });
+        let mut number = 0;
+        for stretch in self.points.chunk_by(|a, b| a.score.is_none() == b.score.is_none()) {
+            let (start, end) = (number.max(1) - 1, (number + stretch.len()).min(last));
+            number += stretch.len();
+            let (Some(point), Some(from), Some(to)) = (stretch.first(), self.points.get(start), self.points.get(end))
+            else {
+                continue;
+            };
+            if point.score.is_none() {
+                let ends = [(seconds(first, from.time) - air, 2.0), (seconds(first, to.time) + air, 2.0)];
+                plot.mark(&Mark::new(Form::Line, Ink::Muted, ends).dash("2 3").stroke(1.5).tip(self.tip(point)))?;
+            }
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ use super::thin::quantile;
 pub const ROWS_MAX: usize = 60;
 /// Most columns.
 pub const COLUMNS_MAX: usize = 370;
+/// Up to so many cells each has a tooltip of its own.
+const TIPS_MAX: usize = 800;
 const HEAD: f64 = 24.0;
 const FOOT: f64 = 20.0;
 
@@ -141,13 +143,21 @@ impl Heatmap {
             let nothing = (0..self.columns.len()).filter(empty).map(|column| (left + wide * (count(column) + 0.5), y));
             canvas.mark(Mark::new(Form::Dots(1.6), Ink::Axis, nothing))?;
         }
+        let dense = self.known().count() > TIPS_MAX;
+        let mut plain: Vec<(Ink, Vec<(f64, f64)>)> = Ink::HEAT.into_iter().map(|ink| (ink, Vec::new())).collect();
         for (row, column, cell) in self.known() {
             let share = if high > low { ((cell.value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
             let at = (left + wide * (count(column) + 0.5), top + tall * (count(row) + 0.5));
             let (w, h) = ((wide - 1.5).max(0.8) / 2.0 * size(share), (tall - 1.5) / 2.0 * size(share));
-            let tip = format!("{} · {} · {} runs", self.place(row, column), self.unit.text(cell.value), cell.runs);
-            canvas.mark(Mark::new(Form::Bar, heat(share), [(at.0 - w, at.1 - h), (at.0 + w, at.1 + h)]).tip(tip))?;
+            let corners = [(at.0 - w, at.1 - h), (at.0 + w, at.1 + h)];
+            let runs = if cell.runs == 1 { "run" } else { "runs" };
+            let tip = format!("{} · {} · {} {runs}", self.place(row, column), self.unit.text(cell.value), cell.runs);
+            match plain.iter_mut().find(|(ink, _)| dense && *ink == heat(share)) {
+                Some((_, bars)) => bars.extend(corners),
+                None => canvas.mark(Mark::new(Form::Bar, heat(share), corners).tip(tip))?,
+            }
         }
+        plain.into_iter().try_for_each(|(ink, bars)| canvas.mark(Mark::new(Form::Bars, ink, bars)))?;
         self.draw_columns(canvas, (left, top + tall * count(self.rows.len())), wide)?;
         let Some((row, column, _)) = self.largest() else { return Ok(()) };
         let (x, y) = (left + wide * count(column), top + tall * count(row));
@@ -158,9 +168,10 @@ impl Heatmap {
     fn draw_columns(&self, canvas: &Canvas<'_>, (left, y): (f64, f64), wide: f64) -> Result<(), ChartError> {
         let mut free_from = f64::NEG_INFINITY;
         for (column, name) in self.columns.iter().enumerate() {
-            let (name, x) = (clean(name), left + wide * (count(column) + 0.5));
-            let half = Face::LABEL.width(&name) / 2.0;
-            if x - half > free_from && x + half < canvas.width + 1.0 {
+            let name = Face::LABEL.fit_middle(&clean(name), wide.max(60.0));
+            let (half, x) = (Face::LABEL.width(&name) / 2.0, left + wide * (count(column) + 0.5));
+            let x = x.min(canvas.width - half);
+            if x - half > free_from.max(0.0) {
                 canvas.text((x, y + 4.0), &name, Type::new(Face::LABEL, Ink::Muted).centre())?;
                 free_from = x + half + 5.0;
             }

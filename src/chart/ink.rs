@@ -98,8 +98,8 @@ impl Ink {
             Self::C4 => ("c4", 0xCC79A7, 0xD68CB5),
             Self::C5 => ("c5", 0x56B4E9, 0x8CCFF5),
             Self::C6 => ("c6", 0xD55E00, 0xE57C33),
-            Self::C7 => ("c7", 0x5D4FA2, 0x9C90DB),
-            Self::C8 => ("c8", 0x8B949E, 0x7B8694),
+            Self::C7 => ("c7", 0x401C10, 0x973DF2),
+            Self::C8 => ("c8", 0x5A626C, 0x5A626C),
             Self::H0 => ("h0", 0xEDF3F8, 0x1A222C),
             Self::H1 => ("h1", 0xD3E3F0, 0x1C3448),
             Self::H2 => ("h2", 0xAECDE4, 0x1F4A69),
@@ -230,6 +230,46 @@ mod tests {
         for ink in [Ink::Series, Ink::Worse, Ink::Better, Ink::Failed, Ink::Outlier, Ink::Quiet] {
             for (mark, paper) in [(ink.light(), Ink::Paper.light()), (ink.dark(), Ink::Paper.dark())] {
                 assert!(contrast(mark, paper) >= 2.95, "{ink:?}: {:.2}", contrast(mark, paper));
+            }
+        }
+    }
+
+    /// Linear light as seen without one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
+    const SIGHT: [[[f64; 3]; 3]; 4] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]],
+        [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+        [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
+    ];
+
+    /// CIE L*a*b*, D65.
+    fn lab(colour: u32, sight: &[[f64; 3]; 3]) -> [f64; 3] {
+        let [_, r, g, b] = colour.to_be_bytes();
+        let linear = |c: u8| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        let rgb = [linear(r), linear(g), linear(b)];
+        let seen = sight.map(|row| row.iter().zip(rgb).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0));
+        let mix = |w: [f64; 3]| w.iter().zip(seen).map(|(a, b)| a * b).sum::<f64>();
+        let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+        let x = f(mix([0.4124, 0.3576, 0.1805]) / 0.9505);
+        let y = f(mix([0.2126, 0.7152, 0.0722]));
+        let z = f(mix([0.0193, 0.1192, 0.9505]) / 1.089);
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    #[test]
+    fn the_colour_blind_tell_all_categories_apart_in_either_theme() {
+        for sight in &SIGHT {
+            for theme in [Ink::light, Ink::dark] {
+                for (place, a) in Ink::CATEGORY.into_iter().enumerate() {
+                    for b in Ink::CATEGORY.into_iter().skip(place + 1) {
+                        let (p, q) = (lab(theme(a), sight), lab(theme(b), sight));
+                        let apart = p.iter().zip(q).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt();
+                        assert!(apart > 10.0, "{a:?} and {b:?}: {apart:.1}");
+                    }
+                }
             }
         }
     }

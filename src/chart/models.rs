@@ -17,6 +17,8 @@ use super::text::{Face, brief, clean};
 pub const PERIODS_MAX: usize = 1_200;
 /// Most models; all but seven are drawn as one.
 pub const MODELS_MAX: usize = 200;
+/// Up to so many bars each has a tooltip of its own.
+const TIPS_MAX: usize = 400;
 const PANEL: f64 = 132.0;
 const CAPTION: f64 = 24.0;
 const WIDE: f64 = 520.0;
@@ -221,31 +223,41 @@ impl ModelUsage {
         layers: &[Layer],
     ) -> Result<(), ChartError> {
         let (first, slot) = (self.times().0, self.slot());
+        let dense = self.periods.len() * layers.len() > TIPS_MAX;
+        let mut bars: Vec<Vec<(f64, f64)>> = vec![Vec::new(); layers.len()];
+        let mut unknown: Vec<(f64, f64)> = Vec::new();
         for (number, period) in self.periods.iter().enumerate() {
             let middle = seconds(first, period.from);
             let (a, b) = (plot.pixel((middle - slot * 0.42, 0.0)).0, plot.pixel((middle + slot * 0.42, 0.0)).0);
             let mut sum = 0.0;
-            for layer in layers {
+            for (layer, bars) in layers.iter().zip(&mut bars) {
                 let value = panel.sum(&layer.rows, number);
-                if value <= 0.0 {
-                    continue;
-                }
                 let (low, high) = (plot.pixel((0.0, sum)).1, plot.pixel((0.0, sum + value)).1);
                 sum += value;
                 // A hairline of paper keeps neighbours apart without colour.
                 let high = if low - high > 2.0 && b - a > 5.0 { high + 0.8 } else { high };
-                let tip =
-                    format!("{} · {} · {}", brief(&layer.name), panel.unit.text(value), calendar::day(period.from));
-                let bar = Mark::new(Form::Bar, layer.ink, [(a, low), (b.max(a + 0.6), high)]);
-                canvas.mark(if self.periods.len() * layers.len() <= 400 { bar.tip(tip) } else { bar })?;
+                let corners = [(a, low), (b.max(a + 0.6), high)];
+                if value > 0.0 && dense {
+                    bars.extend(corners);
+                } else if value > 0.0 {
+                    let (name, day) = (brief(&layer.name), calendar::day(period.from));
+                    let tip = format!("{name} · {} · {day}", panel.unit.text(value));
+                    canvas.mark(Mark::new(Form::Bar, layer.ink, corners).tip(tip))?;
+                }
             }
-            if panel.is_unknown(number) && self.periods.len() <= 120 {
-                let y = plot.pixel((0.0, sum)).1 - 2.0;
-                let kind = Type::new(Face::STRONG, Ink::Outlier).centre().above();
-                canvas.text((f64::midpoint(a, b), y), "?", kind)?;
+            if panel.is_unknown(number) {
+                unknown.push((f64::midpoint(a, b), plot.pixel((0.0, sum)).1 - 2.0));
             }
         }
-        Ok(())
+        for (layer, bars) in layers.iter().zip(bars) {
+            canvas.mark(Mark::new(Form::Bars, layer.ink, bars))?;
+        }
+        if unknown.len() > 100 {
+            let ticks = unknown.into_iter().flat_map(|(x, y)| [(x, y - 4.0), (x, y)]);
+            return canvas.mark(Mark::new(Form::Strokes, Ink::Outlier, ticks).stroke(1.2));
+        }
+        let kind = Type::new(Face::STRONG, Ink::Outlier).centre().above();
+        unknown.into_iter().try_for_each(|at| canvas.text(at, "?", kind))
     }
 
     /// Names beside the stack in its order, topmost last drawn first; in a narrow chart above it.

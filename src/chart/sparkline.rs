@@ -260,12 +260,14 @@ impl SparklineGrid {
         let ((left, top), ink) = (at, cell.ink(self.better));
         let right = left + width;
         let value = cell.newest().map_or_else(|| "no values".to_owned(), |value| self.unit.text(value));
+        let value = Face::STRONG.fit(&value, width * 0.45);
         let mut room = width - Face::STRONG.width(&value) - 8.0;
         canvas.text((right, top), &value, Type::new(Face::STRONG, Ink::Text).right())?;
         let line = Place { left, top: top + 19.0, right: right - 3.0, bottom: top + 45.0 };
         if let Some(by) = cell.change_percent {
             let arrow = if by > 0.0 { "▲ " } else { "▼ " };
             let text = format!("{arrow}{}", format_change_percent(by).replace('-', "−"));
+            let text = Face::STRONG.fit(&text, width * 0.35);
             room -= Face::STRONG.width(&text) + 8.0;
             let x = right - Face::STRONG.width(&value) - 8.0;
             canvas.text((x, top), &text, Type::new(Face::STRONG, ink).right())?;

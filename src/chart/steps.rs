@@ -21,6 +21,8 @@ const ROW: f64 = 34.0;
 const ROW_NARROW: f64 = 46.0;
 /// From this width on bars and waterfall stand side by side.
 const WIDE: f64 = 560.0;
+/// Pixels for the change and its share at the right.
+const WORDS: f64 = 104.0;
 const FOOT: f64 = 22.0;
 
 /// Spec of a comparison of steps between two windows: bars before and after, and a differential waterfall.
@@ -241,8 +243,7 @@ impl StepComparison {
         let rows = self.rows();
         let widest = rows.iter().map(|row| Face::STRONG.width(&clean(&row.change.step))).fold(0.0, f64::max);
         let names = widest.max(96.0).min(canvas.width * 0.27);
-        let words = 104.0;
-        let room = canvas.width - 2.0 * MARGIN - names - words - 40.0;
+        let room = canvas.width - 2.0 * MARGIN - names - WORDS - 40.0;
         let (top, bottom) = (canvas.top + self.head(), canvas.height - FOOT);
         let left = MARGIN + names + 14.0;
         let bars = Place { left, top, right: left + room * 0.46, bottom };
@@ -355,6 +356,7 @@ impl StepComparison {
         let strong = format!("{arrow}{}", self.unit.signed(by));
         let share = self.share(by).map(|share| format!("{} of change", percent(share))).unwrap_or_default();
         let text = if stacked || share.is_empty() { strong } else { format!("{strong} · {share}") };
+        let text = Face::STRONG.fit(&text, if stacked { WORDS } else { canvas.width * 0.7 });
         canvas.text((x, y), &text, Type::new(Face::STRONG, self.ink(by)).right())?;
         if stacked {
             canvas.text((x, y + 14.0), &share, Type::new(Face::LABEL, Ink::Muted).right())?;

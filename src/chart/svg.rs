@@ -90,6 +90,18 @@ impl<'a> SvgBackend<'a> {
         self.out.push_str("</g>\n");
     }
 
+    /// Many filled rectangles of one colour in one element, each between two corners.
+    pub(super) fn draw_bars(&mut self, corners: &[BackendCoord], color: BackendColor) {
+        let mut path = String::new();
+        for pair in corners.chunks_exact(2) {
+            let ((x, y), (right, bottom)) = (pair[0], pair[1]);
+            let _ = write!(path, "M{} {}H{}V{}H{}Z", px(x), px(y), px(right), px(bottom), px(x));
+        }
+        if !path.is_empty() {
+            let _ = writeln!(self.out, "<path d=\"{path}\"{}/>", fill_of(color));
+        }
+    }
+
     /// Many short strokes, each between two positions, in one element.
     pub(super) fn draw_strokes(&mut self, at: impl Iterator<Item = BackendCoord>, width: u32, color: BackendColor) {
         let mut path = String::new();

@@ -211,13 +211,15 @@ fn corrupt(value: &mut Value, dice: &mut impl Iterator<Item = u32>, texts: &[Str
         }
         Value::Array(list) => {
             list.iter_mut().for_each(|value| corrupt(value, dice, texts, numbers));
-            if roll % 17 == 0 {
+            if roll.is_multiple_of(17) {
                 list.truncate(roll % 3);
             }
         }
-        Value::String(text) if roll % 3 == 0 && !texts.is_empty() => *text = texts[roll % texts.len()].clone(),
-        Value::Number(_) if roll % 4 == 0 && !numbers.is_empty() => *value = numbers[roll % numbers.len()].into(),
-        Value::Number(_) if roll % 31 == 0 => *value = Value::Null,
+        Value::String(text) if roll.is_multiple_of(3) && !texts.is_empty() => *text = texts[roll % texts.len()].clone(),
+        Value::Number(_) if roll.is_multiple_of(4) && !numbers.is_empty() => {
+            *value = numbers[roll % numbers.len()].into()
+        }
+        Value::Number(_) if roll.is_multiple_of(31) => *value = Value::Null,
         _ => {}
     }
 }

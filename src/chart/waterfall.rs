@@ -122,7 +122,7 @@ impl StepWaterfall {
             times.into_iter().try_for_each(|seconds| not_negative("step time", seconds))?;
         }
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
-        let note = "time since the run began; dark steps are the critical path, the chain that the end waited for";
+        let note = "time since the run began; bold times are the critical path, the chain that the end waited for";
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note.to_owned(), clean);
         let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
         let runs: f64 = self.runs.iter().map(|run| run.height(self.row())).sum();

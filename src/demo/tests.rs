@@ -78,6 +78,15 @@ fn failures_are_few_but_there() {
 }
 
 #[test]
+fn the_first_run_of_each_planted_change_succeeds() {
+    for seed in 0..50 {
+        let [assistant, orders, _] = programs(DemoOptions { seed, ..DemoOptions::until(NOON) });
+        assert_eq!(assistant.runs[assistant::DEARER_SINCE].root.error, None, "seed {seed}");
+        assert_eq!(orders.runs[orders::SLOWER_SINCE].root.error, None, "seed {seed}");
+    }
+}
+
+#[test]
 fn transform_and_nothing_else_becomes_slower() {
     let [_, orders, _] = programs(DemoOptions::until(NOON));
     let (before, after) = orders.runs.split_at(orders::SLOWER_SINCE);

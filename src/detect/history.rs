@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::gate::{GateSettings, judge};
 use crate::model::clock::UnixNanos;
-use crate::model::{Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
+use crate::model::{Metric, Series, SeriesContext, SeriesKey, SeriesPoint, Verdict};
 use crate::store::{Reader, StoreError};
 
 #[derive(Deserialize)]
@@ -49,4 +50,9 @@ pub fn read_series(reader: &Reader, pipeline: Option<&str>) -> Result<Vec<Series
         }
     }
     Ok(all)
+}
+
+/// The gate over the store, or over one pipeline of it.
+pub fn check(reader: &Reader, pipeline: Option<&str>, settings: &GateSettings) -> Result<Verdict, StoreError> {
+    Ok(judge(&read_series(reader, pipeline)?, settings))
 }

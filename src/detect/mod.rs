@@ -6,10 +6,13 @@ pub mod confidence;
 pub mod events;
 pub mod gate;
 #[cfg(feature = "store")]
-pub mod history;
+mod history;
 pub mod online;
 pub mod search;
 pub mod segment;
 pub mod settings;
 pub mod simulate;
 pub mod stats;
+
+#[cfg(feature = "store")]
+pub use history::{check, read_series};

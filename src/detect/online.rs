@@ -4,6 +4,11 @@ use super::compare::{Comparison, Level, compare, describe};
 use super::settings::Settings;
 use super::stats::robust::{autocorrelation, median};
 
+/// Share of the evidence that the cheap look must see.
+const SCREEN_SHARE: f64 = 0.6;
+/// Looks for which the level of the cheap look holds.
+const GLANCE_COUNT: usize = 6;
+
 /// How a level change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,11 +101,13 @@ struct Watch<'a> {
     start: usize,
     /// Spread before the last accepted change, with the scale in which it holds.
     prior: Option<(f64, bool)>,
+    /// Level and deviation for the cheap look, with the value at which it must be taken anew.
+    glance: Option<(f64, f64, usize)>,
 }
 
 impl<'a> Watch<'a> {
     fn new(values: &'a [f64], settings: &'a Settings) -> Self {
-        Self { values: JudgedValues::new(values), settings, start: 0, prior: None }
+        Self { values: JudgedValues::new(values), settings, start: 0, prior: None, glance: None }
     }
 
     fn look(&mut self, at: usize) -> Option<Alarm> {
@@ -109,6 +116,7 @@ impl<'a> Watch<'a> {
         let before = self.describe(found.baseline_start, found.index, end);
         self.prior = Some((before.sigma, self.values.is_log(end)));
         self.start = found.index;
+        self.glance = None;
         Some(found)
     }
 
@@ -123,7 +131,7 @@ impl<'a> Watch<'a> {
         level
     }
 
-    fn find_step(&self, end: usize) -> Option<Alarm> {
+    fn find_step(&mut self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let known = end - self.start;
         if known < s.baseline_count_min + s.window_count_min {
@@ -131,7 +139,7 @@ impl<'a> Watch<'a> {
         }
         let longest = s.window_count_max.min(known - s.baseline_count_min);
         let mut best: Option<(usize, usize, Comparison)> = None;
-        for count in s.window_count_min..=longest {
+        for count in self.screen(end, longest) {
             let split = end - count;
             let from = self.start.max(split.saturating_sub(s.baseline_count_max));
             let before = self.describe(from, split, end);
@@ -154,6 +162,40 @@ impl<'a> Watch<'a> {
         })
     }
 
+    // Window lengths worth a full comparison: most looks are over after this one, which sorts nothing.
+    fn screen(&mut self, end: usize, longest: usize) -> Vec<usize> {
+        let (level, sigma) = self.glance_level(end, longest);
+        let window = self.values.slice(end - longest, end);
+        let limit = SCREEN_SHARE * self.settings.evidence_min;
+        let mut sum = 0.0;
+        let mut passing = Vec::new();
+        for (place, value) in window.iter().rev().enumerate() {
+            sum += ((value - level) / sigma).clamp(-4.0, 4.0);
+            let count = place + 1;
+            if count >= self.settings.window_count_min && sum.abs() >= limit * (count as f64).sqrt() {
+                passing.push(count);
+            }
+        }
+        passing
+    }
+
+    fn glance_level(&mut self, end: usize, longest: usize) -> (f64, f64) {
+        if let Some((level, sigma, stale_at)) = self.glance
+            && end < stale_at
+            && end - 1 != self.values.raw_from
+        {
+            return (level, sigma);
+        }
+        let split = end - longest;
+        let from = self.start.max(split.saturating_sub(self.settings.baseline_count_max));
+        let all = self.values.slice(from, end);
+        // Right after a change the values before the longest window are few: then most of what there is must do.
+        let stretch = if split - from >= 2 * longest { split - from } else { (all.len() * 2).div_ceil(3) };
+        let level = describe(&all[..stretch], None, self.values.sigma_floor(from, end));
+        self.glance = Some((level.median, level.sigma, end + GLANCE_COUNT));
+        (level.median, level.sigma)
+    }
+
     fn accepts(&self, before: &Level, window: &[f64], found: &Comparison, end: usize, evidence_min: f64) -> bool {
         let s = self.settings;
         let share = self.values.shift_share(end, found.shift, before.median).abs();
@@ -164,13 +206,14 @@ impl<'a> Watch<'a> {
             && found.effect_sigma.abs() >= s.effect_sigma_min
             && found.far_share >= s.far_share_min
             && back <= 1
+            && bears_the_shift(window, before.median, found.shift)
     }
 
     // A slow ramp carries a sliding baseline along; the first values since the last change stay where they are.
     fn find_drift(&self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let (pinned, newest) = (s.baseline_count_max / 2, s.window_count_max);
-        if end - self.start < 2 * pinned + newest || end % 4 != 0 {
+        if end - self.start < 2 * pinned + newest || !end.is_multiple_of(5) {
             return None;
         }
         let before = self.describe(self.start, self.start + pinned, end);
@@ -190,6 +233,15 @@ impl<'a> Watch<'a> {
             splits: 1,
         })
     }
+}
+
+/// Of few new values all must have moved by a third of the shift, of many seven in ten: two spikes among four values are
+/// no new level.
+#[must_use]
+pub fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
+    let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
+    let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
+    moved >= needed
 }
 
 /// Correlation of neighbouring values that the noise of means must allow for: what chance gives is left out.
@@ -223,4 +275,68 @@ pub fn best_split(values: &[f64], count_min: usize) -> usize {
         left += value;
     }
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn step(seed: u64, factor: f64) -> Vec<f64> {
+        let mut draws = crate::detect::simulate::noise::Draws::new(seed, 0);
+        (0..90).map(|i| 100.0 * (1.0 + 0.03 * draws.normal()) * if i < 60 { 1.0 } else { factor }).collect()
+    }
+
+    fn raised(values: &[f64]) -> Vec<(usize, usize)> {
+        replay(values, &Settings::default()).iter().map(|a| (a.index, a.seen_at)).collect()
+    }
+
+    #[test]
+    fn a_step_is_raised_once_within_a_few_values_of_its_first() {
+        let found = raised(&step(1, 1.2));
+        assert!(matches!(found[..], [(59..=61, 62..=66)]), "{found:?}");
+    }
+
+    #[test]
+    fn two_spikes_are_no_new_level() {
+        let mut values = step(2, 1.0);
+        (values[70], values[72]) = (400.0, 300.0);
+        assert!(raised(&values).is_empty());
+    }
+
+    #[test]
+    fn what_was_said_does_not_depend_on_later_values() {
+        let values = step(3, 1.15);
+        let all = raised(&values);
+        let first = all[0];
+        assert_eq!(raised(&values[..=first.1]), [first]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn the_unit_does_not_matter(seed in 0_u64..1000, exponent in -6_i32..7) {
+            let values = step(seed, 1.15);
+            let scaled: Vec<f64> = values.iter().map(|v| v * 10_f64.powi(exponent)).collect();
+            prop_assert_eq!(raised(&values), raised(&scaled));
+        }
+
+        #[test]
+        fn turned_upside_down_the_same_is_found(seed in 0_u64..1000) {
+            // Negative values are judged as they are, so compare within that scale.
+            let low: Vec<f64> = step(seed, 1.2).iter().map(|v| v - 150.0).collect();
+            let high: Vec<f64> = low.iter().map(|v| -v).collect();
+            let (down, up) = (JudgedValues::new(&low), JudgedValues::new(&high));
+            prop_assert!(!down.is_log(90) || !up.is_log(90));
+            prop_assert_eq!(raised(&low).is_empty(), raised(&high).is_empty());
+        }
+
+        #[test]
+        fn hostile_values_never_panic(values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 0..60)) {
+            let alarms = replay(&values, &Settings::default());
+            prop_assert!(alarms.iter().all(|a| a.index <= a.seen_at && a.seen_at < values.len()));
+            let _ = crate::detect::segment::find_change_points(&values, &Settings::default());
+        }
+    }
 }

@@ -1,12 +1,17 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{JudgedValues, noise_correlation};
+use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::settings::Settings;
-use super::stats::robust::{difference_correlation, median_sorted, sort};
+use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
 const REACH: usize = 100;
+
+/// Share of the evidence that an interval's split must show before it is compared in full.
+const SCREEN_SHARE: f64 = 0.6;
+/// Correlation of differences from which on a series wanders rather than jumps.
+const TREND_CORRELATION: f64 = 0.6;
 
 /// One change point of a whole series; positions refer to the values handed in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,29 +35,55 @@ pub struct ChangePoint {
 /// are placed anew between their neighbours, and the weakest falls until all that remain stand.
 #[must_use]
 pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoint> {
+    find_with_alarms(values, &replay(values, settings), settings)
+}
+
+/// The same where the alarms of [`replay`] are at hand.
+#[must_use]
+pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -> Vec<ChangePoint> {
     let n = values.len();
     if n < 2 * settings.segment_count_min {
         return Vec::new();
     }
     let judged = JudgedValues::new(values);
-    let scan = Scan { judged: &judged, settings, n, rho: trend_correlation(judged.slice(0, n)) };
+    let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
     let mut splits = scan.seed();
+    // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
+    for alarm in alarms {
+        if splits.iter().all(|s| s.abs_diff(alarm.index) >= settings.segment_count_min)
+            && alarm.index >= settings.segment_count_min
+            && n - alarm.index >= settings.segment_count_min
+        {
+            splits.push(alarm.index);
+        }
+    }
+    splits.sort_unstable();
     scan.settle(&mut splits);
     scan.evaluate_all(&splits)
 }
 
-// What differences say of the noise: level changes do not touch it, trends and random walks raise it to 1 and above.
-fn trend_correlation(values: &[f64]) -> f64 {
-    let rho = difference_correlation(values);
-    let chance = 3.0 / (values.len() as f64).sqrt();
-    if rho <= chance { 0.0 } else { rho.min(0.97) }
+/// What differences say of the noise: level changes do not touch them, trends and random walks show in full.
+struct Correlation {
+    at_least: f64,
+    at_most: f64,
+}
+
+impl Correlation {
+    fn of(values: &[f64]) -> Self {
+        let rho = difference_correlation(values);
+        let chance = 1.5 / (values.len() as f64).sqrt();
+        Self {
+            at_least: if rho > TREND_CORRELATION + chance { rho.min(0.97) } else { 0.0 },
+            at_most: (rho + chance).max(0.0),
+        }
+    }
 }
 
 struct Scan<'a> {
     judged: &'a JudgedValues<'a>,
     settings: &'a Settings,
     n: usize,
-    rho: f64,
+    rho: Correlation,
 }
 
 impl Scan<'_> {
@@ -96,6 +127,9 @@ impl Scan<'_> {
     fn scan_interval(&self, from: usize, to: usize, scratch: &mut Scratch) -> Option<(f64, usize)> {
         let values = &self.judged.slice(0, self.n)[from..to];
         let split = from + scratch.best_split(values, self.settings.segment_count_min)?;
+        if scratch.strength < SCREEN_SHARE * self.settings.whole_evidence_min {
+            return None;
+        }
         let found = self.compare_around(from, split, to);
         self.accepts(&found).then_some((found.evidence.abs(), split))
     }
@@ -103,9 +137,9 @@ impl Scan<'_> {
     fn accepts(&self, found: &Judgement) -> bool {
         let s = self.settings;
         found.evidence.abs() >= s.whole_evidence_min
-            && found.share.abs() >= s.effect_share_min
-            && found.effect_sigma.abs() >= s.effect_sigma_min
-            && found.far_share >= s.far_share_min.min(0.75)
+            && found.share.abs() >= s.whole_effect_share_min
+            && found.effect_sigma.abs() >= s.whole_effect_sigma_min
+            && found.far_share >= s.whole_far_share_min
     }
 
     fn compare_around(&self, from: usize, split: usize, to: usize) -> Judgement {
@@ -117,7 +151,7 @@ impl Scan<'_> {
         let (long, short, sign) =
             if before.len() >= after.len() { (before, after, 1.0) } else { (after, before, -1.0) };
         let mut level: Level = describe(long, None, floor);
-        level.rho = noise_correlation(long, &level).max(self.rho);
+        level.rho = self.rho.at_least.max(noise_correlation(long, &level).min(self.rho.at_most));
         let found: Comparison = compare(&level, short);
         Judgement {
             evidence: sign * found.evidence,
@@ -185,6 +219,8 @@ struct Judgement {
 struct Scratch {
     sorted: Vec<f64>,
     deviations: Vec<f64>,
+    /// Of the last split found: distance of the two means in their standard error, by the interval's own spread.
+    strength: f64,
 }
 
 impl Scratch {
@@ -194,15 +230,17 @@ impl Scratch {
         if n < 2 * count_min {
             return None;
         }
+        // Selecting, not sorting: this runs for every interval of every width.
         self.sorted.clear();
         self.sorted.extend_from_slice(values);
-        sort(&mut self.sorted);
-        let median = median_sorted(&self.sorted);
+        let median = *self.sorted.select_nth_unstable_by((n - 1) / 2, f64::total_cmp).1;
         self.deviations.clear();
-        self.deviations.extend(self.sorted.iter().map(|v| (v - median).abs()));
-        sort(&mut self.deviations);
+        self.deviations.extend(values.iter().map(|v| (v - median).abs()));
+        let (below, at, _) = self.deviations.select_nth_unstable_by((n - 1) * 7 / 10, f64::total_cmp);
         // Wide enough for two levels that share the interval, too narrow for a spike to rule it.
-        let reach = 2.0 * self.deviations[(n - 1) * 7 / 10].max(f64::MIN_POSITIVE);
+        let reach = 2.0 * at.max(f64::MIN_POSITIVE);
+        let middle = ((n - 1) / 2).min(below.len().saturating_sub(1));
+        let sigma = MAD_TO_SIGMA * *below.select_nth_unstable_by(middle, f64::total_cmp).1;
         let clip = |v: f64| (v - median).clamp(-reach, reach);
         let total: f64 = values.iter().map(|v| clip(*v)).sum();
         let (mut best, mut place, mut left) = (0.0, None, 0.0);
@@ -216,6 +254,7 @@ impl Scratch {
             }
             left += clip(*value);
         }
+        self.strength = if sigma > 0.0 { (best * n as f64).sqrt() / sigma } else { f64::INFINITY };
         place
     }
 }

@@ -17,6 +17,12 @@ pub struct Settings {
     pub drift_evidence_min: f64,
     /// The same for change points of whole series.
     pub whole_evidence_min: f64,
+    /// Of whole series: smallest change worth a word, as a share of the level.
+    pub whole_effect_share_min: f64,
+    /// The same in standard deviations: small, since many values may prove what few cannot.
+    pub whole_effect_sigma_min: f64,
+    /// Of whole series: share of the values after a change that must lie beyond the level before.
+    pub whole_far_share_min: f64,
     /// Smallest change worth a word, as a share of the level (0.03 is 3 %).
     pub effect_share_min: f64,
     /// Smallest change worth a word, in standard deviations of the baseline.
@@ -34,13 +40,16 @@ impl Default for Settings {
             baseline_count_min: 10,
             window_count_min: 4,
             window_count_max: 20,
-            evidence_min: 4.1,
+            evidence_min: 3.9,
             drift_evidence_min: 5.0,
-            whole_evidence_min: 4.3,
+            whole_evidence_min: 3.4,
+            whole_effect_share_min: 0.015,
+            whole_effect_sigma_min: 0.3,
+            whole_far_share_min: 0.55,
             effect_share_min: 0.03,
             effect_sigma_min: 0.9,
             far_share_min: 0.8,
-            segment_count_min: 5,
+            segment_count_min: 7,
         }
     }
 }

@@ -117,7 +117,8 @@ impl Pipeline {
     #[must_use]
     pub fn start_with(name: &str, options: PipelineOptions) -> Self {
         let lookup = |name: &str| options.environment.get(name).cloned();
-        let context = Context::read(lookup);
+        let mut context = Context::read(lookup);
+        context.read_event_file(lookup);
         let wish = Wish { pipeline: Some(name), step: None, run_id: options.run_id.as_deref(), program: name };
         let identity = Identity::choose(wish, &context, &Inherited::read(lookup));
         let host = Host::read();
@@ -297,7 +298,9 @@ impl Shared {
             return delivery;
         }
         spans.insert(0, self.root_span(outcome));
-        let resource = resource(&self.identity, &self.host, &self.host_class, self.context.environment.as_deref());
+        let lookup = |name: &str| environment.get(name).cloned();
+        let resource =
+            resource(&self.identity, &self.host, &self.host_class, self.context.environment.as_deref(), lookup);
         match &self.options.destination {
             Destination::Caller => delivery.requests = Some(encode(&resource, spans, &[])),
             Destination::Collector(endpoint) => {

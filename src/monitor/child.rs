@@ -1,16 +1,18 @@
-//! Starts the command in a process group of its own, waits for it, keeps the terminal sane.
+//! Starts the command in a process group of its own, and waits for it.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, killpg, raise};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{Pid, getpgrp};
 use tokio::sync::oneshot;
+
+use super::terminal::Terminal;
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +36,18 @@ impl Ending {
     }
 }
 
+/// An ending, and whether it came from the keyboard.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub(super) ending: Ending,
+    /// The signal, where the command had the terminal and died of Ctrl-C or Ctrl-\\.
+    pub(super) at_terminal: Option<Signal>,
+}
+
 /// A command that is under way.
 pub(super) struct Child {
     pid: Pid,
-    ended: oneshot::Receiver<io::Result<Ending>>,
+    ended: oneshot::Receiver<io::Result<Ended>>,
 }
 
 impl Child {
@@ -47,7 +57,6 @@ impl Child {
         let Some((program, arguments)) = command.split_first() else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
-        let has_terminal = io::stdin().is_terminal();
         let waited = if adopt && become_reaper() { Waited::All } else { Waited::Command };
         let child = Command::new(program)
             .args(arguments)
@@ -58,7 +67,7 @@ impl Child {
         let (sender, ended) = oneshot::channel();
         thread::Builder::new().name("perfline-wait".to_owned()).spawn(move || {
             // The receiver is gone only when the whole run was dropped.
-            drop(sender.send(wait(pid, waited, has_terminal)));
+            drop(sender.send(wait(pid, waited)));
         })?;
         Ok(Self { pid, ended })
     }
@@ -73,9 +82,9 @@ impl Child {
     }
 
     /// Resolves once the command has ended. Cancel-safe.
-    pub(super) async fn ended(&mut self) -> io::Result<Ending> {
+    pub(super) async fn ended(&mut self) -> io::Result<Ended> {
         match (&mut self.ended).await {
-            Ok(ending) => ending,
+            Ok(ended) => ended,
             Err(_) => Err(io::Error::other("the waiting thread was lost")),
         }
     }
@@ -109,58 +118,37 @@ fn become_reaper() -> bool {
     false
 }
 
-fn wait(pid: Pid, waited: Waited, has_terminal: bool) -> io::Result<Ending> {
-    // Handing the terminal over from the background raises SIGTTOU, which would stop us.
-    let mut mask = SigSet::empty();
-    mask.add(Signal::SIGTTOU);
-    let _ = mask.thread_block();
-    if has_terminal && is_foreground(getpgrp()) {
-        // The command may have touched the terminal before it was given it, and stopped: wake it.
-        give_terminal(pid);
-        let _ = killpg(pid, Signal::SIGCONT);
+fn wait(pid: Pid, waited: Waited) -> io::Result<Ended> {
+    let terminal = Terminal::open();
+    if let Some(terminal) = &terminal {
+        terminal.lend(pid);
     }
+    let whom = if waited == Waited::All { Pid::from_raw(-1) } else { pid };
     let ending = loop {
-        let whom = if waited == Waited::All { Pid::from_raw(-1) } else { pid };
         match waitpid(whom, Some(WaitPidFlag::WUNTRACED)) {
-            Ok(WaitStatus::Exited(who, code)) if who == pid => break Ok(Ending::Exited(code)),
-            Ok(WaitStatus::Signaled(who, signal, _)) if who == pid => break Ok(Ending::Killed(signal)),
-            Ok(WaitStatus::Stopped(who, signal)) if who == pid && has_terminal => stop_along(pid, signal),
-            // An adopted process; or one that stopped without a terminal, which somebody else will wake.
+            Ok(WaitStatus::Exited(who, code)) if who == pid => break Ending::Exited(code),
+            Ok(WaitStatus::Signaled(who, signal, _)) if who == pid => break Ending::Killed(signal),
+            Ok(WaitStatus::Stopped(who, signal)) if who == pid => {
+                // Without a terminal somebody else stopped it, and will wake it.
+                if let Some(terminal) = &terminal {
+                    terminal.stop_along(pid, signal);
+                }
+            }
+            // An adopted process.
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => break Err(io::Error::from(errno)),
+            Err(errno) => return Err(io::Error::from(errno)),
         }
     };
-    if has_terminal && is_foreground(pid) {
-        give_terminal(getpgrp());
+    let had_terminal = terminal.is_some_and(|terminal| terminal.take_back(pid));
+    let at_terminal = match ending {
+        Ending::Killed(signal @ (Signal::SIGINT | Signal::SIGQUIT)) if had_terminal => Some(signal),
+        _ => None,
+    };
+    if let Some(signal) = at_terminal {
+        // Ctrl-C is meant for the whole job; the terminal told only the command, which had it.
+        let _ = killpg(getpgrp(), signal);
     }
-    ending
-}
-
-/// The user pressed Ctrl-Z (or the command read from a terminal that it does not have): stop as well,
-/// so that the shell gets its prompt, and wake the command when the shell wakes us.
-fn stop_along(pid: Pid, signal: Signal) {
-    let wants_terminal = matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU);
-    let already_ours = is_foreground(getpgrp());
-    if !(wants_terminal && already_ours) {
-        if is_foreground(pid) {
-            give_terminal(getpgrp());
-        }
-        // SIGTTOU is blocked in this thread; any of the others stops the whole process here.
-        let _ = raise(if signal == Signal::SIGTTOU { Signal::SIGTTIN } else { signal });
-    }
-    if is_foreground(getpgrp()) {
-        give_terminal(pid);
-    }
-    let _ = killpg(pid, Signal::SIGCONT);
-}
-
-fn is_foreground(group: Pid) -> bool {
-    tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground == group)
-}
-
-fn give_terminal(group: Pid) {
-    // A group that has just ended cannot take it; then it stays where it is.
-    let _ = tcsetpgrp(io::stdin(), group);
+    Ok(Ended { ending, at_terminal })
 }
 
 /// The exit code and the words for a command that could not be started.
@@ -174,4 +162,11 @@ pub(super) fn explain_start(program: &str, error: &io::Error) -> (i32, String) {
         io::ErrorKind::PermissionDenied => (126, format!("`{program}` is not executable: permission denied")),
         _ => (126, format!("`{program}` cannot be executed: {error}")),
     }
+}
+
+/// Ends this process by `signal`, as the command ended. Returns only where that is not possible.
+pub(super) fn end_by(signal: i32) {
+    // A shell around us looks at how we end: an exit code of 130 means to it that Ctrl-C was dealt with.
+    // Becoming another program sets every signal back to its default.
+    let _ = Command::new("/bin/sh").args(["-c", &format!("kill -{signal} $$")]).exec();
 }

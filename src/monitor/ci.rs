@@ -27,6 +27,17 @@ pub(super) fn github(vars: &Vars<'_>) -> Context {
     }
 }
 
+/// Head and base commit of a pull request, out of GitHub's event file: `GITHUB_SHA` is a merge commit that
+/// nobody knows.
+pub(super) fn github_revisions(event: &str) -> (Option<String>, Option<String>) {
+    let event: serde_json::Value = serde_json::from_str(event).unwrap_or_default();
+    let revision = |side: &str| {
+        let text = event.get("pull_request")?.get(side)?.get("sha")?.as_str()?;
+        (text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
+    };
+    (revision("head"), revision("base"))
+}
+
 pub(super) fn gitlab(vars: &Vars<'_>) -> Context {
     Context {
         ci: Some("gitlab"),
@@ -137,5 +148,18 @@ fn join(left: Option<String>, right: Option<String>) -> Option<String> {
     match (left, right) {
         (Some(left), Some(right)) => Some(format!("{left}-{right}")),
         (left, right) => left.or(right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_of_a_pull_request_names_both_commits() {
+        let event = r#"{"pull_request":{"head":{"sha":"aaa1"},"base":{"sha":"bbb2"}},"token":"x"}"#;
+        assert_eq!(github_revisions(event), (Some("aaa1".into()), Some("bbb2".into())));
+        assert_eq!(github_revisions(r#"{"pull_request":{"head":{"sha":"not hex"}}}"#), (None, None));
+        assert_eq!(github_revisions("[1"), (None, None));
     }
 }

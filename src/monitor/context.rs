@@ -4,11 +4,17 @@
 //! reading is pure over a lookup. Sources: the documentation of each CI system, and the
 //! OpenTelemetry CI/CD and VCS semantic conventions (v1.43) for the words.
 
+use std::fs::File;
+use std::io::Read;
+
 use super::ci;
 use super::variables::ALLOWED;
 
 /// Longest text that is taken from a variable, in characters.
 const TEXT_CHARS_MAX: usize = 512;
+
+/// Largest event file that is read, in bytes.
+const EVENT_BYTES_MAX: u64 = 4 << 20;
 
 /// What is known about a run before it starts. Unknown is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +72,20 @@ impl Context {
         own("PERFLINE_BASE_BRANCH", &mut context.base_branch);
         own("PERFLINE_ENVIRONMENT", &mut context.environment);
         context
+    }
+
+    /// Takes the commits of a pull request from GitHub's event file, where there is one.
+    pub fn read_event_file(&mut self, lookup: impl Fn(&str) -> Option<String>) {
+        let path =
+            Vars(&lookup).text("GITHUB_EVENT_PATH").filter(|_| self.ci == Some("github") && self.change_id.is_some());
+        let Some(file) = path.and_then(|path| File::open(path).ok()) else { return };
+        let mut event = String::new();
+        if file.take(EVENT_BYTES_MAX).read_to_string(&mut event).is_err() {
+            return;
+        }
+        let (head, base) = ci::github_revisions(&event);
+        self.revision = head.or_else(|| self.revision.take());
+        self.base_revision = base.or_else(|| self.base_revision.take());
     }
 
     /// Fills what the CI system left open from `other`, for example from git.

@@ -19,6 +19,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tonic::transport::{Certificate, ClientTlsConfig};
 
 /// Readings that are under way at once.
 const READINGS_AT_ONCE: usize = 4;
@@ -29,6 +30,7 @@ pub(super) struct Target {
     /// What the user named; `None` leaves it to `OTEL_EXPORTER_OTLP_*`.
     endpoint: Option<String>,
     protocol: Protocol,
+    certificate: Option<String>,
     /// For messages.
     pub(super) shown: String,
 }
@@ -50,7 +52,20 @@ impl Target {
             _ => Protocol::Grpc,
         };
         let shown = super::context::without_user(shown.as_deref().unwrap_or("http://localhost:4317"));
-        Self { endpoint: named, protocol, shown }
+        let certificate =
+            lookup("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE").or_else(|| lookup("OTEL_EXPORTER_OTLP_CERTIFICATE"));
+        Self { endpoint: named, protocol, certificate, shown }
+    }
+
+    /// For `https://`: the public roots, and the authority in `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+    fn tls(&self) -> Result<Option<ClientTlsConfig>, String> {
+        if !self.shown.starts_with("https:") {
+            return Ok(None);
+        }
+        let tls = ClientTlsConfig::new().with_enabled_roots();
+        let Some(path) = &self.certificate else { return Ok(Some(tls)) };
+        let pem = std::fs::read(path).map_err(|error| format!("read the certificate `{path}`: {error}"))?;
+        Ok(Some(tls.ca_certificate(Certificate::from_pem(pem))))
     }
 
     fn url(&self, path: &str) -> Option<String> {
@@ -124,34 +139,46 @@ fn send_blocking(target: &Target, parcel: Parcel, deadline: Duration) -> Result<
 }
 
 fn exporters(target: &Target, deadline: Duration) -> Result<(SpanExporter, MetricExporter), String> {
-    let retry = || {
-        RetryPolicy::default()
-            .with_max_retries(2)
-            .with_initial_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_millis(400))
-    };
     let (traces, metrics) = (target.url("/v1/traces"), target.url("/v1/metrics"));
     let built = if target.protocol == Protocol::Grpc {
-        let mut spans = SpanExporter::builder().with_tonic().with_timeout(deadline).with_retry_policy(retry());
-        let mut points = MetricExporter::builder().with_tonic().with_timeout(deadline).with_retry_policy(retry());
-        if let (Some(traces), Some(metrics)) = (traces, metrics) {
-            spans = spans.with_endpoint(traces);
-            points = points.with_endpoint(metrics);
+        let mut spans = SpanExporter::builder().with_tonic().with_retry_policy(retry());
+        let mut points = MetricExporter::builder().with_tonic().with_retry_policy(retry());
+        if let Some(tls) = target.tls()? {
+            spans = spans.with_tls_config(tls.clone());
+            points = points.with_tls_config(tls);
         }
+        let spans = aimed(spans, Protocol::Grpc, traces, deadline);
+        let points = aimed(points, Protocol::Grpc, metrics, deadline);
         spans.build().and_then(|spans| Ok((spans, points.build()?)))
+    } else if target.shown.starts_with("https:") {
+        return Err(
+            "TLS works by gRPC only: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or send to a local collector".to_owned()
+        );
     } else {
-        let http = Protocol::HttpBinary;
-        let mut spans =
-            SpanExporter::builder().with_http().with_protocol(http).with_timeout(deadline).with_retry_policy(retry());
-        let mut points =
-            MetricExporter::builder().with_http().with_protocol(http).with_timeout(deadline).with_retry_policy(retry());
-        if let (Some(traces), Some(metrics)) = (traces, metrics) {
-            spans = spans.with_endpoint(traces);
-            points = points.with_endpoint(metrics);
-        }
+        let spans = SpanExporter::builder().with_http().with_retry_policy(retry());
+        let points = MetricExporter::builder().with_http().with_retry_policy(retry());
+        let spans = aimed(spans, Protocol::HttpBinary, traces, deadline);
+        let points = aimed(points, Protocol::HttpBinary, metrics, deadline);
         spans.build().and_then(|spans| Ok((spans, points.build()?)))
     };
     built.map_err(|error| error.to_string())
+}
+
+/// Few and quick: the exit code of the command is waiting.
+fn retry() -> RetryPolicy {
+    RetryPolicy::default()
+        .with_max_retries(2)
+        .with_initial_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_millis(400))
+}
+
+fn aimed<B: WithExportConfig>(builder: B, protocol: Protocol, url: Option<String>, deadline: Duration) -> B {
+    let builder = builder.with_protocol(protocol).with_timeout(deadline);
+    match url {
+        Some(url) => builder.with_endpoint(url),
+        // Then OTEL_EXPORTER_OTLP_* say where to.
+        None => builder,
+    }
 }
 
 fn send_readings(

@@ -21,6 +21,7 @@ pub(crate) mod receiver;
 mod run;
 mod signals;
 pub mod spans;
+mod terminal;
 pub mod tree;
 pub mod usage;
 pub mod variables;
@@ -95,6 +96,18 @@ impl RunRequest {
     }
 }
 
+impl RunReport {
+    /// The code to exit with, for a program that does nothing after the run. Where the command died of
+    /// Ctrl-C at the terminal, this process dies of it as well and the call does not return.
+    #[must_use]
+    pub fn leave(&self) -> i32 {
+        if let Some(signal) = self.at_terminal {
+            child::end_by(signal);
+        }
+        self.exit_code
+    }
+}
+
 /// This process's variables; what is no text is left out.
 fn own_environment() -> BTreeMap<String, String> {
     std::env::vars_os()
@@ -128,6 +141,9 @@ pub struct RunReport {
     pub trace_id: String,
     /// What this process should exit with.
     pub exit_code: i32,
+    /// Set where the command had the terminal and died of Ctrl-C or Ctrl-\\: a program should then die of
+    /// the same signal, or a script around it goes on.
+    pub at_terminal: Option<i32>,
     /// How the run ended.
     pub outcome: Outcome,
     /// Begin, Unix nanoseconds.

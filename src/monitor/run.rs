@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::child::{Child, Ending, explain_start};
+use super::child::{Child, Ended, Ending, explain_start};
 use super::context::Context;
 use super::encode::encode;
 use super::error::MonitorError;
@@ -21,8 +21,10 @@ use super::usage::{Ledger, Usage, UsageMeter};
 use super::{Destination, RunReport, RunRequest, git, outputs};
 use crate::model::Outcome;
 
-/// Sampling may cost this share of one core: a reading is followed by at least 200 times its cost.
+/// A reading is followed by at least so many times its cost: half a percent of one core.
 const COST_FACTOR: u32 = 200;
+/// The same for the first half second, in which a short command would otherwise not be seen at all.
+const COST_FACTOR_EARLY: u32 = 50;
 
 /// Runs the command to its end and sends what it took.
 ///
@@ -37,7 +39,7 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
     let started_ns = request.clock.now();
     let began = Instant::now();
     let mut warnings = Vec::new();
-    let (ending, asked) = match Child::spawn(&request.command, &plan.variables, request.adopt_orphans) {
+    let (ended, asked) = match Child::spawn(&request.command, &plan.variables, request.adopt_orphans) {
         Ok(mut child) => {
             let sampler = TreeSampler::new(child.id(), request.adopt_orphans);
             watch.follow(&mut child, sampler, &mut signals, began).await?
@@ -45,10 +47,11 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
         Err(error) => {
             let (code, words) = explain_start(&program, &error);
             warnings.push(words);
-            (Ending::NotStarted(code), None)
+            (Ended { ending: Ending::NotStarted(code), at_terminal: None }, None)
         }
     };
     let duration = began.elapsed();
+    let ending = ended.ending;
     let usage = match ending {
         Ending::NotStarted(_) => Usage::default(),
         _ => watch.meter.finish(&watch.before, &Ledger::read()),
@@ -57,7 +60,7 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
         started_ns,
         // By the monotonic clock: a wall clock that is set meanwhile must not bend the duration.
         ended_ns: started_ns.saturating_add(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)),
-        outcome: judge(ending, asked),
+        outcome: judge(ending, asked.or(ended.at_terminal)),
         ending,
         usage,
         outputs: (!request.outputs.is_empty()).then(|| outputs::measure(&request.outputs)),
@@ -67,6 +70,7 @@ pub async fn run(request: RunRequest) -> Result<RunReport, MonitorError> {
         host_class: plan.host_class,
     };
     let mut report = report(&account, duration, warnings);
+    report.at_terminal = ended.at_terminal.map(|signal| signal as i32);
     if account.outputs.is_some_and(|outputs| outputs.truncated) {
         report.warnings.push("the outputs hold more files than are counted".to_owned());
     }
@@ -96,6 +100,7 @@ impl Plan {
     async fn make(request: &RunRequest, program: &str) -> Self {
         let lookup = |name: &str| request.environment.get(name).cloned();
         let mut context = Context::read(lookup);
+        context.read_event_file(lookup);
         if context.revision.is_none() || context.branch.is_none() || context.repository.is_none() {
             // A git that cannot be asked leaves these unknown.
             context.fill_from(tokio::task::spawn_blocking(git::read_context).await.unwrap_or_default());
@@ -113,7 +118,7 @@ impl Plan {
             .filter(|text| !text.is_empty())
             .unwrap_or_else(|| host.class(context.runner.as_deref()));
         Self {
-            resource: resource(&identity, &host, &host_class, context.environment.as_deref()),
+            resource: resource(&identity, &host, &host_class, context.environment.as_deref(), lookup),
             variables: variables(&identity, &inherited),
             disabled: lookup("OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
             identity,
@@ -166,14 +171,14 @@ impl Watch {
         mut sampler: Option<TreeSampler>,
         signals: &mut Signals,
         began: Instant,
-    ) -> Result<(Ending, Option<Signal>), MonitorError> {
+    ) -> Result<(Ended, Option<Signal>), MonitorError> {
         let group = child.group();
         let mut asked = None;
         let mut next = tokio::time::Instant::from_std(began + first_pause());
         loop {
             tokio::select! {
                 biased;
-                ending = child.ended() => return Ok((ending.map_err(MonitorError::Wait)?, asked)),
+                ended = child.ended() => return Ok((ended.map_err(MonitorError::Wait)?, asked)),
                 signal = signals.next() => {
                     group.send(signal);
                     asked = asked.or(asks_to_end(signal).then_some(signal));
@@ -211,7 +216,8 @@ fn pause(elapsed: Duration, cost: Duration) -> Duration {
         60_000..600_000 => Duration::from_millis(500),
         _ => Duration::from_secs(1),
     };
-    wanted.max(cost.saturating_mul(COST_FACTOR)).min(Duration::from_secs(30))
+    let factor = if elapsed < Duration::from_millis(500) { COST_FACTOR_EARLY } else { COST_FACTOR };
+    wanted.max(cost.saturating_mul(factor)).min(Duration::from_secs(30))
 }
 
 /// A command that ends on a signal which we passed on was cancelled; one that ends by itself is
@@ -220,8 +226,6 @@ fn judge(ending: Ending, asked: Option<Signal>) -> Outcome {
     match ending {
         Ending::Exited(0) => Outcome::Success,
         Ending::Exited(code) if asked.is_some_and(|signal| code == 128 + signal as i32) => Outcome::Cancelled,
-        // Ctrl-C reaches the command straight from the terminal: nobody else sends SIGINT.
-        Ending::Killed(Signal::SIGINT) => Outcome::Cancelled,
         Ending::Killed(signal) if asked == Some(signal) => Outcome::Cancelled,
         Ending::Exited(_) | Ending::Killed(_) | Ending::NotStarted(_) => Outcome::Failure,
     }
@@ -239,6 +243,7 @@ fn report(account: &Account, duration: Duration, warnings: Vec<String>) -> RunRe
         run_id: account.identity.run_id.clone(),
         trace_id: account.identity.trace_id.to_string(),
         exit_code: account.ending.exit_code(),
+        at_terminal: None,
         outcome: account.outcome,
         started_ns: account.started_ns,
         duration,

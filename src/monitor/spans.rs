@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags};
-use opentelemetry::{InstrumentationScope, Key, KeyValue, Value};
+use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::child::Ending;
@@ -15,6 +16,9 @@ use super::outputs::Outputs;
 use super::usage::Usage;
 use crate::model::Outcome;
 use crate::model::clock::UnixNanos;
+
+/// Most attributes that are taken from `OTEL_RESOURCE_ATTRIBUTES`.
+const ATTRIBUTES_MAX: usize = 128;
 
 /// Everything that is known about a run once it is over.
 #[derive(Clone, Debug)]
@@ -48,10 +52,13 @@ pub(super) fn scope() -> InstrumentationScope {
 
 /// The attributes of the emitter. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over what we find.
 /// The run stands here as well, so that a step or a point that comes alone is still told apart.
-pub(super) fn resource(identity: &Identity, host: &Host, host_class: &str, environment: Option<&str>) -> Resource {
-    let detected = Resource::builder().build();
-    // The SDK's own guess at a service name is worth less than the pipeline's name.
-    let said = |key: &Key| detected.get(key).is_some_and(|value| !value.as_str().starts_with("unknown_service"));
+pub(super) fn resource(
+    identity: &Identity,
+    host: &Host,
+    host_class: &str,
+    environment: Option<&str>,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Resource {
     let mut attributes = vec![
         KeyValue::new("service.name", identity.pipeline.clone()),
         KeyValue::new("host.arch", host.arch),
@@ -59,9 +66,37 @@ pub(super) fn resource(identity: &Identity, host: &Host, host_class: &str, envir
         KeyValue::new("perfline.host_class", host_class.to_owned()),
     ];
     attributes.extend(environment.map(|name| KeyValue::new("deployment.environment.name", name.to_owned())));
-    attributes.retain(|attribute| !said(&attribute.key));
+    // Of equal keys the last one stays.
+    attributes.extend(said_attributes(&lookup("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default()));
+    let service = lookup("OTEL_SERVICE_NAME").filter(|name| !name.trim().is_empty());
+    attributes.extend(service.map(|name| KeyValue::new("service.name", name)));
     attributes.extend(run_attributes(identity));
-    Resource::builder().with_attributes(attributes).build()
+    let sdk = TelemetryResourceDetector;
+    Resource::builder_empty().with_detector(Box::new(sdk)).with_attributes(attributes).build()
+}
+
+/// `key=value,key=value`, values percent-encoded (OpenTelemetry, Resource SDK); what does not parse is left out.
+fn said_attributes(text: &str) -> Vec<KeyValue> {
+    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+    let attributes = pairs.filter_map(|(key, value)| {
+        let key = key.trim();
+        (!key.is_empty()).then(|| KeyValue::new(key.to_owned(), percent_decoded(value.trim())))
+    });
+    attributes.take(ATTRIBUTES_MAX).collect()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let decoded = digits
+            .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Account {
@@ -231,5 +266,19 @@ impl Attributes {
 
     fn push(&mut self, key: &'static str, value: Option<Value>) {
         self.0.extend(value.map(|value| KeyValue::new(key, value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resource_attributes_are_decoded_and_rubbish_is_left_out() {
+        let said = said_attributes("team=data%20eng, x = 50% ,=no,plain,bad=%zz%4");
+        let pairs: Vec<(String, String)> =
+            said.iter().map(|pair| (pair.key.to_string(), pair.value.to_string())).collect();
+        let wanted = [("team", "data eng"), ("x", "50%"), ("bad", "%zz%4")];
+        assert_eq!(pairs, wanted.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }

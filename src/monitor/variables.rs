@@ -25,6 +25,7 @@ pub const ALLOWED: &[&str] = &[
     "GITHUB_HEAD_REF",
     "GITHUB_BASE_REF",
     "GITHUB_SHA",
+    "GITHUB_EVENT_PATH",
     "GITHUB_SERVER_URL",
     "GITHUB_REPOSITORY",
     "RUNNER_ENVIRONMENT",

@@ -1,8 +1,22 @@
 //! The way in: OTLP over gRPC and HTTP, decoding, and the conventions by which
 //! spans become runs and steps.
 
+mod answer;
+pub mod budget;
+mod check;
 pub mod conventions;
+pub mod door;
+pub mod grpc;
 pub mod history;
+pub mod http;
+pub mod inflate;
+pub mod json;
+mod reason;
+pub mod receive;
+mod refusal;
+mod schema;
+pub mod serve;
 pub mod sink;
+pub mod stats;
 pub mod value;
 pub mod wire;

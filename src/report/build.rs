@@ -21,7 +21,8 @@ use crate::track::wilson_interval;
 
 use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
-use super::profile::{Estimate, MetricSummary, Outcomes, PipelineProfile};
+use super::Estimate;
+use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
 use compare::{WINDOW_RUNS, order_worst_first};
 use pipeline::{Judged, Told, add_levels, judge_pipeline};
@@ -107,6 +108,7 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
         fail_on: settings.fail_on,
         verdict,
         pipelines: profiles(read, told, present),
+        model_history: None,
         data_quality,
         comparison: compared,
         alerts: Vec::new(),
@@ -243,6 +245,7 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
     let mut steps: Vec<_> = read.steps.remove(owner).unwrap_or_default().into_iter().map(|row| row.step).collect();
     add_levels(&mut steps, &told.steps);
     PipelineProfile {
+        model_history: None,
         pipeline: owner.pipeline.clone(),
         service: owner.service.clone(),
         from: Some(format_time(row.from_ns)),

@@ -10,7 +10,7 @@ use crate::model::{Finding, Severity, Verdict};
 
 use super::ReportError;
 use super::comparison::Comparison;
-use super::profile::PipelineProfile;
+use super::profile::{ModelHistory, PipelineProfile};
 
 /// Version of the JSON form; a newer one is refused.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -34,6 +34,9 @@ pub struct Bundle {
     /// One per pipeline and service.
     #[serde(default)]
     pub pipelines: Vec<PipelineProfile>,
+    /// Use of models by all pipelines over time.
+    #[serde(default)]
+    pub model_history: Option<ModelHistory>,
     /// What the reader should know of the data before trusting it.
     #[serde(default)]
     pub data_quality: DataQuality,

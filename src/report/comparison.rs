@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Metric;
 
-use super::profile::Estimate;
+use super::estimate::Estimate;
 
 /// Two windows side by side, pipeline by pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use crate::model::Metric;
 use crate::model::unit::{format_change_percent, format_metric};
 
 use super::clean;
+use super::estimate::Estimate;
 use super::format::{UNKNOWN, when};
-use super::profile::Estimate;
 
 /// Most rows of a table on a page; `report.json` has the rest.
 pub(super) const ROWS_MAX: usize = 200;

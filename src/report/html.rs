@@ -107,9 +107,17 @@ fn is_image(uri: &str) -> bool {
     })
 }
 
-/// CSS that cannot leave its element. What it may load, the page's policy decides: nothing.
+/// CSS that cannot leave its element: what would be a tag becomes an escape. What it may load, the page's
+/// policy decides: nothing.
 fn inert_css(css: &str) -> String {
-    css.replace("</", "<\\/").replace("<!--", "")
+    let mut out = String::with_capacity(css.len());
+    let mut chars = css.chars().peekable();
+    while let Some(ch) = chars.next() {
+        // `width<400px` of a media query stays.
+        let tag = ch == '<' && chars.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next));
+        if tag { out.push_str("\\3c ") } else { out.push(ch) }
+    }
+    out
 }
 
 /// Strings are cleaned before they are escaped; numbers and our own markup pass as they are.
@@ -120,7 +128,9 @@ fn formatter(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> 
             if is_image(text) {
                 return escape_formatter(out, state, value);
             }
-            escape_formatter(out, state, &Value::from(clean(text, TEXT_MAX, false)))
+            // A number stays on the line of its percent sign.
+            let text = clean(text, TEXT_MAX, false).replace(" %", "\u{a0}%");
+            escape_formatter(out, state, &Value::from(text))
         }
         _ => escape_formatter(out, state, value),
     }
@@ -161,6 +171,7 @@ mod tests {
 
     #[test]
     fn css_cannot_close_its_element() {
-        assert!(!inert_css("a{}</style><script>").contains("</style"));
+        assert_eq!(inert_css("a{}</style><script>"), "a{}\\3c /style>\\3c script>");
+        assert_eq!(inert_css("@media (width<400px){}"), "@media (width<400px){}");
     }
 }

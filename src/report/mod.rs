@@ -4,15 +4,17 @@
 //! feature `store`.
 
 #[cfg(feature = "store")]
-pub mod build;
+mod build;
 pub mod bundle;
 mod charts;
 pub mod ci;
 pub mod clean;
 pub mod comparison;
+pub mod estimate;
 mod format;
 mod grid;
 mod html;
+mod listing;
 pub mod markdown;
 pub mod names;
 mod pages;
@@ -25,12 +27,16 @@ pub mod words;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
+pub use estimate::Estimate;
+pub use listing::{health_table, runs_table, steps_table};
 pub use profile::{
-    BaselineProvenance, ChangeView, Estimate, LevelView, MetricSummary, ModelUse, Outcomes, PipelineProfile, PointView,
-    ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
+    BaselineProvenance, ChangeView, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes, PipelineProfile,
+    PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
 pub use text::{Align, Table, sparkline, verdict_ansi, verdict_text};
@@ -76,3 +82,6 @@ impl ReportError {
         Self::Template { name: name.to_owned(), source }
     }
 }
+
+#[cfg(feature = "store")]
+pub use build::build;

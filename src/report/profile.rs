@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Finding, Metric, Outcome, Run, SeriesContext, Severity};
 use crate::track::{Health, Trend};
 
+use super::estimate::Estimate;
+
 /// One pipeline of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PipelineProfile {
@@ -32,6 +34,9 @@ pub struct PipelineProfile {
     /// Use of models, dearest first.
     #[serde(default)]
     pub models: Vec<ModelUse>,
+    /// The same over time.
+    #[serde(default)]
+    pub model_history: Option<ModelHistory>,
     /// 0 to 100 with its parts.
     pub health: Health,
     /// Where the metrics are heading.
@@ -89,17 +94,6 @@ pub struct Outcomes {
     pub unknown: u64,
 }
 
-/// A value with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
 /// One metric over the runs of the period.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
@@ -143,6 +137,27 @@ pub struct ModelUse {
     /// Failed calls.
     #[serde(default)]
     pub failed: u64,
+}
+
+/// Use of models over time. A row for each model, a value for each period: null where it is unknown, 0 where
+/// there was none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelHistory {
+    /// What one period is: `day`, `week`.
+    pub period: String,
+    /// Starts of the periods, RFC 3339, oldest first.
+    pub periods: Vec<String>,
+    /// Models.
+    pub models: Vec<String>,
+    /// US dollars.
+    #[serde(default)]
+    pub cost_usd: Vec<Vec<Option<f64>>>,
+    /// Tokens sent.
+    #[serde(default)]
+    pub input_tokens: Vec<Vec<Option<f64>>>,
+    /// Tokens received.
+    #[serde(default)]
+    pub output_tokens: Vec<Vec<Option<f64>>>,
 }
 
 /// A series ready to be drawn.

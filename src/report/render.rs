@@ -25,6 +25,17 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Executive, Self::Pipeline, Self::Alerts, Self::Comparison];
 
+    /// The word of the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Executive => "executive",
+            Self::Pipeline => "pipeline",
+            Self::Alerts => "alerts",
+            Self::Comparison => "comparison",
+        }
+    }
+
     /// Reads the word of the command line. Errors with the words that exist.
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {

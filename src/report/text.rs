@@ -70,10 +70,10 @@ fn tell(finding: &Finding, paint: Paint) -> String {
     let severity = paint.set(severity_style(finding.severity), finding.severity.as_str());
     let since = super::words::since(finding);
     let mut out = format!("  {severity}  {}: {}, {}\n", place(finding), what(finding), levels(finding));
-    out.push_str(&format!("    since   {since}, {}\n", line(&finding.since_time)));
+    out.push_str(&format!("    since   {since}, {}\n", super::format::when(&finding.since_time)));
     out.push_str(&format!("    proof   {}\n", sureness(finding)));
     if !finding.recommendation.is_empty() {
-        out.push_str(&format!("    look at {}\n", line(&finding.recommendation)));
+        out.push_str(&format!("    next    {}\n", line(&finding.recommendation)));
     }
     out
 }
@@ -127,7 +127,7 @@ mod tests {
     fn a_failed_gate_says_which_step_how_much_and_since_when_in_its_first_line() {
         let text = verdict_text(&verdict(vec![finding()]), Severity::High);
         assert_eq!(text.lines().next(), Some("FAIL  1 regression: build / test_x +140 % since run 13"));
-        assert!(text.contains("120 ms to 288 ms") && text.contains("look at step test_x"), "{text}");
+        assert!(text.contains("120 ms to 288 ms") && text.contains("next    step test_x"), "{text}");
     }
 
     #[test]

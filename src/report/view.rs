@@ -12,6 +12,7 @@ use super::bundle::{Alert, AlertEvent, AlertState, Bundle};
 use super::clean;
 use super::comparison::ChangeWord;
 use super::names::page_name;
+use super::profile::PipelineProfile;
 use super::words;
 
 /// Colour, shape and word: nothing hangs on colour alone.
@@ -35,18 +36,28 @@ pub(super) struct VerdictView {
 impl VerdictView {
     /// The strip of the whole store.
     pub(super) fn of(bundle: &Bundle) -> Self {
+        let is_critical = |profile: &&PipelineProfile| profile.health.word == HealthWord::Critical;
+        let critical: Vec<_> = bundle.pipelines.iter().filter(is_critical).collect();
         let (tone, glyph, word) = match bundle.verdict.verdict {
             VerdictWord::Fail => ("bad", "✕", "Regression"),
             // A pass that speaks for less than half of the series is no green.
             VerdictWord::Pass if bundle.verdict.series_checked < bundle.verdict.series_insufficient => {
                 ("unsure", "?", "Pass, but little data")
             }
+            // Nothing became worse, but something is bad: no green either.
+            VerdictWord::Pass if !critical.is_empty() => ("warn", "■", "Pass, but unhealthy"),
             VerdictWord::Pass => ("good", "✓", "Pass"),
             VerdictWord::InsufficientData => ("unsure", "?", "Not enough data"),
         };
         let line = words::headline(&bundle.verdict, bundle.fail_on);
         let line = line.strip_prefix("not enough data: ").map_or(line.clone(), str::to_owned);
-        Self { tone, glyph, word, line: capital(&line), coverage: capital(&words::coverage(&bundle.verdict)) }
+        let mut coverage = capital(&words::coverage(&bundle.verdict));
+        match critical.as_slice() {
+            [] => {}
+            [one] => coverage.push_str(&format!("; {} is in critical health", clean::name(&one.pipeline))),
+            many => coverage.push_str(&format!("; {} pipelines are in critical health", many.len())),
+        }
+        Self { tone, glyph, word, line: capital(&line), coverage }
     }
 }
 

@@ -225,7 +225,7 @@ impl Loader {
                 return Err(error);
             }
         };
-        self.stale |= pending.batch.touches_traces();
+        self.stale |= pending.batch.touches_runs();
         drop(pending.permits);
         self.stats.loads.fetch_add(1, Relaxed);
         self.stats.rows_stored.fetch_add(counts.stored, Relaxed);

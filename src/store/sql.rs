@@ -36,7 +36,8 @@ statements! {
     DERIVE_CALLS = "derive/07_calls.sql";
     DERIVE_RUNS = "derive/08_runs.sql";
     DERIVE_WRITE = "derive/09_write.sql";
-    DERIVE_DONE = "derive/10_done.sql";
+    DERIVE_SAMPLES = "derive/10_samples.sql";
+    DERIVE_DONE = "derive/11_done.sql";
     SETTLE = "derive/settle.sql";
     VIEW_SPAN_MEMBERSHIP = "view/01_span_membership.sql";
     VIEW_SPANS = "view/02_spans.sql";
@@ -48,6 +49,8 @@ statements! {
     VIEW_METRIC_POINTS = "view/08_metric_points.sql";
     VIEW_LOGS = "view/09_logs.sql";
     VIEW_RESOURCE_SAMPLES = "view/10_resource_samples.sql";
+    VIEW_UNMAPPED = "view/11_unmapped.sql";
+    VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
     RUNS = "query/runs.sql";
     STEPS = "query/steps.sql";
     SERIES = "query/series.sql";
@@ -78,22 +81,19 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_METRIC_POINTS,
     VIEW_LOGS,
     VIEW_RESOURCE_SAMPLES,
+    VIEW_UNMAPPED,
+    VIEW_EXPLAIN_TRACE,
 ];
 
-/// Derives runs from the telemetry of touched traces, statement by statement.
-pub(crate) const DERIVE: &[&str] = &[
-    DERIVE_PENDING,
-    DERIVE_TOUCHED,
-    DERIVE_NODES,
-    DERIVE_TREES,
-    DERIVE_UNITS,
-    DERIVE_HEADS,
-    DERIVE_STEPS,
-    DERIVE_CALLS,
-    DERIVE_RUNS,
-    DERIVE_WRITE,
-    DERIVE_DONE,
-];
+/// Finds the traces whose runs may change; leaves them in `derive_traces`.
+pub(crate) const DERIVE_FIND: &[&str] = &[DERIVE_PENDING, DERIVE_TOUCHED];
+
+/// Derives the runs of `derive_traces`, statement by statement.
+pub(crate) const DERIVE_REWRITE: &[&str] =
+    &[DERIVE_NODES, DERIVE_TREES, DERIVE_UNITS, DERIVE_HEADS, DERIVE_STEPS, DERIVE_CALLS, DERIVE_RUNS, DERIVE_WRITE];
+
+/// What follows every derivation, also one without a trace to derive.
+pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_DONE];
 
 /// Every migration, oldest first.
 pub(crate) const MIGRATIONS: &[Migration] = &[

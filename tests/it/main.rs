@@ -1,4 +1,11 @@
 //! One integration binary, so that DuckDB links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on stops"
+)]
 
 mod imports;
 mod report_build;

@@ -124,7 +124,7 @@ fn range(spec: &Timeline) -> (f64, f64) {
 
 fn level_gutter(spec: &Timeline) -> f64 {
     let words = level_words(spec).into_iter().map(|(_, text, _)| Face::STRONG.width(&text));
-    words.fold(0.0, f64::max) + 12.0
+    words.fold(0.0, f64::max).min(f64::from(spec.frame.width) * 0.25) + 12.0
 }
 
 /// The newest level and the one before it: value, words, whether it is the newest.
@@ -234,24 +234,29 @@ impl Scene<'_, '_> {
     }
 
     fn draw_changes(&self) -> Result<(), ChartError> {
-        let Place { left, right, top, bottom } = self.plot.place;
-        let mut free_until = f64::INFINITY;
+        let Place { right, top, bottom, .. } = self.plot.place;
+        let x = |change: &Change| self.plot.pixel(self.at(change.time, change.after)).0;
+        let mut taken: Vec<(f64, f64)> = self.spec.changes.iter().map(|c| (x(c) - 7.0, x(c) + 7.0)).collect();
         for change in self.spec.changes.iter().rev() {
-            let ink = self.ink(change);
-            let x = self.plot.pixel(self.at(change.time, change.after)).0;
-            let words = format!("run {}, {}", brief(&change.run), calendar::day(change.time));
-            let tip = format!("{} · {}", words, change.words(self.spec.unit));
+            let (ink, x) = (self.ink(change), x(change));
+            let (run, day) = (brief(&change.run), calendar::day(change.time));
+            let tip = format!("run {run}, {day} · {}", change.words(self.spec.unit));
             self.canvas.mark(Mark::new(Form::Line, ink, [(x, top - 1.0), (x, bottom)]).dash("1 2").tip(tip.clone()))?;
             let form = if change.after > change.before { Form::Up(5.0) } else { Form::Down(5.0) };
             self.canvas.mark(Mark::new(form, ink, [(x, top - 10.0)]).tip(tip))?;
-            let room = if canvas_is_narrow(self.canvas) { 110.0 } else { 220.0 };
-            let words = Face::STRONG.fit_middle(&words, room);
-            let wide = Face::STRONG.width(&words);
-            // Beside its marker, on the side with room; a label that would touch a newer one is left to the tooltip.
-            let start = if x + 9.0 + wide <= right.max(left + wide) { x + 9.0 } else { (x - 9.0 - wide).max(MARGIN) };
-            if start + wide < free_until {
+            let run = Face::STRONG.fit_middle(&run, if self.canvas.width < WIDE { 60.0 } else { 130.0 });
+            // Beside its marker where nothing else stands, else shorter, else left to the tooltip.
+            let places = [format!("run {run}, {day}"), format!("run {run}")].into_iter().flat_map(|words| {
+                let wide = Face::STRONG.width(&words);
+                [x + 9.0, x - 9.0 - wide].map(|start| (words.clone(), start, start + wide))
+            });
+            let free = |(_, start, end): &(String, f64, f64)| {
+                let apart = |(a, b): &(f64, f64)| *start > *b || *end < *a;
+                *start >= MARGIN && *end <= right.max(self.canvas.width - MARGIN) && taken.iter().all(apart)
+            };
+            if let Some((words, start, end)) = places.into_iter().find(free) {
                 self.canvas.text((start, top - 10.0), &words, Type::new(Face::STRONG, ink).middle())?;
-                free_until = start.min(x - 6.0) - 8.0;
+                taken.push((start - 6.0, end + 6.0));
             }
         }
         Ok(())
@@ -297,7 +302,10 @@ impl Scene<'_, '_> {
             let places = [(x + 9.0, y), (x - 9.0 - wide, y), (x - wide / 2.0, lower)];
             let free = |(start, y): &(f64, f64)| {
                 let inside = *start > self.plot.place.left && start + wide < self.plot.place.right;
+                let lines = self.spec.changes.iter().map(|change| self.plot.pixel(self.at(change.time, 0.0)).0);
+                let crossed = lines.into_iter().any(|line| *start < line + 2.0 && start + wide > line - 2.0);
                 inside
+                    && !crossed
                     && taken
                         .iter()
                         .all(|(a, b, at)| (at - y).abs() > 11.0 || *start > b + 3.0 || start + wide < a - 3.0)
@@ -319,8 +327,4 @@ impl Scene<'_, '_> {
         let at = self.at(point.time, point.value.unwrap_or_default());
         self.plot.mark(&Mark::new(Form::Disc(3.4), Ink::Series, [at]).outline(Ink::Paper, 1.5).tip(self.tip(point)))
     }
-}
-
-fn canvas_is_narrow(canvas: &Canvas<'_>) -> bool {
-    canvas.width < WIDE
 }

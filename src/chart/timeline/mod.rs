@@ -173,7 +173,7 @@ impl Timeline {
         self.validate()?;
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| self.summary(), clean);
-        let description = self.frame.description.as_deref().map_or_else(|| self.summary(), clean);
+        let description = self.frame.description.as_deref().map_or_else(|| self.description(), clean);
         let height = self.legend_height() + draw::LABELS + f64::from(self.height) + super::axes::TIME_AXIS_HEIGHT;
         Ok(Plan { title, subtitle, description, height, header: true })
     }
@@ -225,6 +225,31 @@ impl Timeline {
             .last()
             .map(|change| format!("{} → {} · ", self.unit.text(change.before), self.unit.text(change.after)));
         format!("{}{runs} · {}", levels.unwrap_or_default(), calendar::span(from, to))
+    }
+
+    /// What the picture shows, for those who cannot see it.
+    fn description(&self) -> String {
+        let values = || self.points.iter().filter_map(|point| point.value);
+        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        let range = if low > high {
+            "No run has a value".to_owned()
+        } else {
+            format!("Values from {} to {}", self.unit.text(low), self.unit.text(high))
+        };
+        let outliers = match self.number(PointMark::Outlier) {
+            0 => String::new(),
+            n => format!(", {n} of them outliers"),
+        };
+        let change = |change: &Change| {
+            let (run, day, by) = (brief(&change.run), calendar::day(change.time), change.words(self.unit));
+            format!(
+                " Run {run} on {day}: {by}, from {} to {}.",
+                self.unit.text(change.before),
+                self.unit.text(change.after)
+            )
+        };
+        let changes: String = self.changes.iter().rev().take(10).map(change).collect();
+        format!("{}. {range}{outliers}.{changes}", self.summary())
     }
 
     /// First and last start.

@@ -5,11 +5,11 @@ pub mod text;
 
 use serde::Serialize;
 
-use super::confidence::confidence_of;
+use super::confidence::{confidence_of_alarm, confidence_of_change};
 use super::events::{Event, find_events};
-use super::online::{ChangeKind, replay};
+use super::online::{Alarm, ChangeKind, replay};
 use super::search::adjust_for_search;
-use super::segment::find_change_points;
+use super::segment::find_with_alarms;
 use super::settings::Settings;
 use super::stats::normal::two_sided;
 use super::stats::robust::median;
@@ -111,7 +111,7 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
     let (places, values): (Vec<usize>, Vec<f64>) =
         input.values.iter().enumerate().filter_map(|(i, v)| v.filter(|v| v.is_finite()).map(|v| (i, v))).unzip();
     let time = |index: usize| input.times.get(places[index]).filter(|t| !t.is_empty()).cloned();
-    let change = |index: usize, before: &[f64], after: &[f64], evidence: f64, splits: usize| {
+    let change = |index: usize, before: &[f64], after: &[f64], p_value: f64, confidence: f64| {
         let (low, high) = (median(before), median(after));
         AnalyzedChange {
             index: places[index],
@@ -120,31 +120,28 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
             after: high,
             change_percent: (low != 0.0).then(|| (high - low) / low.abs() * 100.0),
             direction: if high >= low { "up" } else { "down" },
-            p_value: adjust_for_search(two_sided(evidence), splits),
-            confidence: confidence_of(evidence),
+            p_value,
+            confidence,
         }
     };
-    let points = find_change_points(&values, settings);
+    let raised = replay(&values, settings);
+    let points = find_with_alarms(&values, &raised, settings);
     let change_points = points
         .iter()
-        .map(|p| change(p.index, &values[p.start..p.index], &values[p.index..p.end], p.evidence, p.end - p.start))
+        .map(|p| {
+            let p_value = adjust_for_search(two_sided(p.evidence), p.end - p.start);
+            let (before, after) = (&values[p.start..p.index], &values[p.index..p.end]);
+            change(p.index, before, after, p_value, confidence_of_change(p.evidence))
+        })
         .collect();
-    let alarms = replayed.then(|| {
-        replay(&values, settings)
-            .into_iter()
-            .map(|a| {
-                let change = change(
-                    a.index,
-                    &values[a.baseline_start..a.index],
-                    &values[a.index..=a.seen_at],
-                    a.evidence,
-                    a.splits,
-                );
-                let severity = severity_of(change.change_percent);
-                AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
-            })
-            .collect()
-    });
+    let alarm = |a: &Alarm| {
+        let (before, after) = (&values[a.baseline_start..a.index], &values[a.index..=a.seen_at]);
+        let p_value = adjust_for_search(two_sided(a.evidence), a.splits);
+        let change = change(a.index, before, after, p_value, confidence_of_alarm(a.evidence));
+        let severity = severity_of(change.change_percent);
+        AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
+    };
+    let alarms = replayed.then(|| raised.iter().map(alarm).collect());
     let mut events = find_events(&values, &points, settings);
     for event in &mut events {
         event.index = places[event.index];
@@ -161,5 +158,61 @@ fn severity_of(change_percent: Option<f64>) -> Severity {
         size if size >= bands.high => Severity::High,
         size if size >= bands.medium => Severity::Medium,
         _ => Severity::Low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: &[f64]) -> PlainSeries {
+        PlainSeries { name: "s".to_owned(), values: values.iter().map(|v| Some(*v)).collect(), times: Vec::new() }
+    }
+
+    fn wobble(count: usize, level: f64) -> Vec<f64> {
+        (0..count).map(|i| level * (1.0 + 0.02 * (i as f64 * 2.399_963).sin())).collect()
+    }
+
+    #[test]
+    fn positions_count_nulls() {
+        let mut input = series(&[wobble(40, 1.0), wobble(40, 2.0)].concat());
+        input.values.insert(3, None);
+        input.values.insert(0, Some(f64::NAN));
+        let found = analyze(&input, &Settings::default(), true);
+        assert_eq!(found.n, 80);
+        assert_eq!(found.change_points.iter().map(|c| c.index).collect::<Vec<_>>(), [42]);
+        let alarms: Vec<usize> = found.alarms.iter().flatten().map(|a| a.change.index).collect();
+        assert_eq!(alarms, [42]);
+    }
+
+    #[test]
+    fn constants_short_and_empty_series_say_nothing() {
+        for values in [vec![], vec![1.0; 5], vec![0.0; 300], vec![7.0; 300]] {
+            let found = analyze(&series(&values), &Settings::default(), true);
+            assert!(found.change_points.is_empty() && found.alarms.iter().flatten().next().is_none());
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_names_of_the_contract() {
+        let found = analyze(&series(&[wobble(40, 1.0), wobble(40, 2.0)].concat()), &Settings::default(), true);
+        let json = serde_json::to_value(&found).unwrap();
+        for name in ["index", "time", "before", "after", "change_percent", "direction", "p_value", "confidence"] {
+            assert!(json["change_points"][0].get(name).is_some(), "{name}");
+        }
+        for name in ["index", "seen_at", "severity", "confidence", "kind"] {
+            assert!(json["alarms"][0].get(name).is_some(), "{name}");
+        }
+        assert_eq!(json["alarms"][0]["severity"], "CRITICAL");
+        assert_eq!(json["alarms"][0]["kind"], "step");
+    }
+
+    #[test]
+    fn a_slow_ramp_is_raised() {
+        let mut draws = crate::detect::simulate::noise::Draws::new(5, 5);
+        let values: Vec<f64> = (0..300)
+            .map(|i| 100.0 * (1.0 + 0.002 * f64::from((i - 80).max(0))) * (1.0 + 0.03 * draws.normal()))
+            .collect();
+        assert!(analyze(&series(&values), &Settings::default(), true).alarms.is_some_and(|a| !a.is_empty()));
     }
 }

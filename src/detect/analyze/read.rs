@@ -52,14 +52,6 @@ pub enum AnalyzeError {
         #[source]
         source: serde_json::Error,
     },
-    /// JSON of another shape.
-    #[error("line {line}: {what}")]
-    Shape {
-        /// 1-based.
-        line: usize,
-        /// What was found and what was expected.
-        what: String,
-    },
     /// Broken CSV.
     #[error("read CSV")]
     Csv(#[from] csv::Error),
@@ -173,5 +165,40 @@ fn order_of(cell: Option<&str>) -> (u8, f64, String) {
     match cell.parse::<jiff::Timestamp>() {
         Ok(stamp) => (0, stamp.as_nanosecond() as f64, String::new()),
         Err(_) => (1, 0.0, cell.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<PlainSeries> {
+        read_series(text.as_bytes(), FormatHint::Unknown).unwrap()
+    }
+
+    #[test]
+    fn one_object_an_array_and_lines_read_alike() {
+        let one = read(r#"{"name":"a","values":[1,null,2.5]}"#);
+        assert_eq!(one, read(r#"[{"name":"a","values":[1,null,2.5]}]"#));
+        let lines = read("{\"name\":\"a\",\"values\":[1,null,2.5]}\n{\"values\":[3]}\n");
+        assert_eq!((&lines[0], lines[1].name.as_str()), (&one[0], "series 2"));
+    }
+
+    #[test]
+    fn a_time_column_orders_the_rows_of_a_csv() {
+        let series = read("time,a,note,b\n2026-01-02T00:00:00Z,2,x,\n2026-01-01T00:00:00Z,1,y,5\n");
+        assert_eq!(series.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(series[0].values, [Some(1.0), Some(2.0)]);
+        assert_eq!(series[1].values, [Some(5.0), None]);
+        assert_eq!(series[0].times[0], "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_with_its_line() {
+        let broken = read_series(b"{\"values\":[1]}\n{\"values\":", FormatHint::Json);
+        assert!(matches!(broken, Err(AnalyzeError::Json { line: 1 | 2, .. })), "{broken:?}");
+        assert!(matches!(read_series(b"a,b\nx,y\n", FormatHint::Csv), Err(AnalyzeError::NoNumbers)));
+        assert!(matches!(read_series(b"\xff", FormatHint::Csv), Err(AnalyzeError::NotText(0))));
+        assert!(matches!(read_series(b"", FormatHint::Json), Err(AnalyzeError::Empty)));
     }
 }

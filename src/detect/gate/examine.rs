@@ -6,7 +6,7 @@ use super::GateSettings;
 use super::case::Case;
 use super::permute::{normal_scores, score_distance, test_by_shuffling};
 use crate::detect::compare::{Level, compare, describe};
-use crate::detect::online::{JudgedValues, best_split};
+use crate::detect::online::{JudgedValues, bears_the_shift, best_split};
 use crate::detect::search::adjust_for_search;
 use crate::detect::segment::find_change_points;
 use crate::detect::settings::Settings;
@@ -18,6 +18,8 @@ use crate::model::{FindingKind, Metric};
 
 /// New runs from which on a shuffle can tell; fewer have too few arrangements.
 const SHUFFLED_COUNT_MIN: usize = 5;
+/// Factor on the p-value of fewer new runs than that: clusters of odd runs are more frequent than any model of them.
+const FEW_RUNS_PENALTY: f64 = 4.0;
 /// Deviations at which the number of arrangements, not the data, would limit the proof.
 const BEYOND_CHANCE_SIGMA: f64 = 6.0;
 /// Runs by which the likeliest place may differ from that of the best evidence.
@@ -179,9 +181,11 @@ fn place_anew(all: &[f64], best: &Split, splits: &RangeInclusive<usize>) -> usiz
 fn level_p_value(all: &[f64], best: &Split, splits: &RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> f64 {
     let n = all.len();
     let by_deviate = adjust_for_search(two_sided(best.evidence), splits.clone().count());
-    let few = n - best.at < SHUFFLED_COUNT_MIN || best.effect_sigma.abs() >= BEYOND_CHANCE_SIGMA;
-    if few || by_deviate > 0.5 {
+    if best.effect_sigma.abs() >= BEYOND_CHANCE_SIGMA {
         return by_deviate;
+    }
+    if n - best.at < SHUFFLED_COUNT_MIN {
+        return (FEW_RUNS_PENALTY * by_deviate).min(1.0);
     }
     let from = best.from.max(splits.start().saturating_sub(settings.baseline_count_max));
     let scores = normal_scores(&all[from..]);
@@ -214,14 +218,7 @@ pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f6
         .collect();
     let rho = autocorrelation(&rests);
     // Two means are estimated: each costs about (1 + 3 rho) / n (Kendall and Ord 1990, 6.5), and the search a little.
-    Some(rho + (2.0 + 4.0 * rho) / newest as f64)
-}
-
-// Of few new runs all must have moved, of many seven in ten: two spikes among three runs are no new level.
-fn bears_the_shift(window: &[f64], level: f64, shift: f64) -> bool {
-    let moved = window.iter().filter(|v| (**v - level) / shift > 1.0 / 3.0).count();
-    let needed = if window.len() <= 4 { window.len() } else { (window.len() * 7).div_ceil(10) };
-    moved >= needed
+    Some(rho + (4.0 + 10.0 * rho) / newest as f64)
 }
 
 fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {

@@ -23,8 +23,12 @@ use crate::model::{Better, Finding, FindingKind, Metric, Series, SeriesKey, Seve
 
 /// Lag-1 correlation of a pipeline of which nothing is known.
 const USUAL_CORRELATION: f64 = 0.05;
+/// Correlation below which an estimate is mostly chance.
+const CHANCE_CORRELATION: f64 = 0.15;
+/// Factor on it: too low an estimate costs more (a false finding) than one too high.
+const CORRELATION_MARGIN: f64 = 1.25;
 /// Runs at which a series' own correlation counts as much as that of its pipeline.
-const OWN_CORRELATION_WEIGHT: f64 = 45.0;
+const OWN_CORRELATION_WEIGHT: f64 = 120.0;
 
 /// What a user may turn; the defaults are those whose error rates docs/accuracy.md states.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +66,7 @@ impl Default for GateSettings {
             baseline_count_max: 60,
             baseline_count_min: 8,
             newest_count_min: 3,
-            false_discovery_max: 0.01,
+            false_discovery_max: 0.012,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
             bands: BTreeMap::new(),
@@ -108,6 +112,16 @@ pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
     Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
 }
 
+/// The p-value of a series' likeliest change, adjusted for the search but not for its family; none where there are too
+/// few runs. For calibration.
+#[must_use]
+pub fn strongest_p_value(series: &Series, settings: &GateSettings) -> Option<f64> {
+    let cases = collect_cases(std::slice::from_ref(series), settings);
+    let noise = correlate_noise(&cases, std::iter::once(&vec![0]), settings);
+    let examined = examine(cases.first()?, *noise.first()?, settings);
+    examined.change().filter(|change| change.reaches_floor).map(|change| change.p_value)
+}
+
 // A short series says little of its own autocorrelation; those of one pipeline, which ran on the same machines, say more.
 fn correlate_noise<'a>(
     cases: &[Case],
@@ -122,7 +136,9 @@ fn correlate_noise<'a>(
         for (place, rho) in own {
             let count = cases[place].values.len().min(settings.last + settings.baseline_count_max) as f64;
             let weight = count / (count + OWN_CORRELATION_WEIGHT);
-            noise[place] = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.9);
+            let rho = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.75);
+            // What chance alone would show is let fade out, not counted in full.
+            noise[place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0);
         }
     }
     noise

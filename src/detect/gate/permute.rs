@@ -74,7 +74,10 @@ pub(super) fn normal_scores(values: &[f64]) -> Vec<f64> {
     scores
 }
 
-/// Standardised distance of the sum of `count` scores, drawn without replacement, from its mean.
+/// Standardised distance of the sum of `count` scores, drawn without replacement, from its mean; less for short counts.
+///
+/// There are more short windows than long ones, and a short one can only ever show a large change: the penalty of
+/// multiscale statistics (Dumbgen and Spokoiny 2001) leaves the long ones, which show small changes, their power.
 pub(super) fn score_distance(scores: &[f64]) -> impl Fn(usize, f64) -> f64 + use<> {
     let n = scores.len() as f64;
     let mean = scores.iter().sum::<f64>() / n;
@@ -82,7 +85,8 @@ pub(super) fn score_distance(scores: &[f64]) -> impl Fn(usize, f64) -> f64 + use
     move |count, sum| {
         let k = count as f64;
         let spread = (variance * k * (n - k) / n).sqrt();
-        if spread > 0.0 { (sum - k * mean).abs() / spread } else { 0.0 }
+        let penalty = 0.6 * (2.0 + 2.0 * (n * n / (4.0 * k * (n - k).max(1.0))).ln()).sqrt();
+        if spread > 0.0 { (sum - k * mean).abs() / spread - penalty } else { -penalty }
     }
 }
 

@@ -79,18 +79,20 @@ pub fn mean_variance_inflation(rho: f64, count: f64) -> f64 {
     (1.0 + rho) / (1.0 - rho) - 2.0 * rho * (1.0 - rho.powf(count)) / (count * (1.0 - rho).powi(2))
 }
 
-/// Lag-1 correlation that level changes do not inflate: (MAD of lag-2 differences / MAD of lag-1 differences)^2 - 1.
+/// Lag-1 correlation that level changes do not inflate: mean square of lag-2 differences over that of lag-1 differences,
+/// less one, both clipped where a normal difference would hardly come.
 ///
 /// 0 for independent noise, 1 for a random walk, up to 3 for a smooth trend; negative for alternation.
 #[must_use]
 pub fn difference_correlation(values: &[f64]) -> f64 {
-    let spread = |lag: usize| -> f64 {
-        let mut steps: Vec<f64> = values.iter().zip(values.iter().skip(lag)).map(|(a, b)| (b - a).abs()).collect();
-        sort(&mut steps);
-        median_sorted(&steps)
-    };
-    let (one, two) = (spread(1), spread(2));
-    if one > 0.0 && two.is_finite() { (two / one).powi(2) - 1.0 } else { 0.0 }
+    let steps =
+        |lag: usize| -> Vec<f64> { values.iter().zip(values.iter().skip(lag)).map(|(a, b)| (b - a).abs()).collect() };
+    let (one, two) = (steps(1), steps(2));
+    let reach = 3.0 * MAD_TO_SIGMA * median(&one);
+    let power = |all: &[f64], most: f64| all.iter().map(|s| s.min(most).powi(2)).sum::<f64>() / all.len() as f64;
+    // A smooth trend's lag-2 differences are twice as long; they must not be cut to fit.
+    let (short, long) = (power(&one, reach), power(&two, 2.0 * reach));
+    if short > 0.0 && long.is_finite() { long / short - 1.0 } else { 0.0 }
 }
 
 #[cfg(test)]

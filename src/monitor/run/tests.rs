@@ -163,6 +163,18 @@ async fn the_command_is_told_its_place_in_the_trace() {
 }
 
 #[tokio::test]
+async fn the_service_name_of_the_environment_wins() {
+    let receiver = Receiver::default();
+    let mut request = to(&receiver.grpc().await, shell("true"));
+    request.environment.insert("OTEL_SERVICE_NAME".into(), "mine".into());
+    request.environment.insert("OTEL_RESOURCE_ATTRIBUTES".into(), "team=data,service.name=other".into());
+    run(request).await.expect("runs");
+    let resource = receiver.trace_requests()[0].resource_spans[0].resource.clone().expect("resource");
+    let said = texts(&resource.attributes);
+    assert_eq!((said["service.name"].as_str(), said["team"].as_str()), ("mine", "data"));
+}
+
+#[tokio::test]
 async fn a_disabled_sdk_sends_nothing_and_still_runs() {
     let mut request = shell("exit 7");
     request.environment.insert("OTEL_SDK_DISABLED".into(), "TRUE".into());
@@ -215,4 +227,25 @@ fn readings_grow_apart_with_time_and_with_their_cost() {
     assert_eq!(at(2.0), Duration::from_millis(250));
     assert_eq!(at(3600.0), Duration::from_secs(1));
     assert_eq!(pause(Duration::from_secs(2), Duration::from_millis(5)), Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_reaches_the_command_and_its_answer_comes_out() {
+    let place = tempfile::tempdir().expect("tempdir");
+    let ready = place.path().join("ready");
+    nix::unistd::mkfifo(&ready, nix::sys::stat::Mode::S_IRWXU).expect("fifo");
+    // SIGWINCH: the only one of them that leaves the commands of other tests alone.
+    let script = format!("trap 'exit 42' WINCH; echo > {}; while :; do sleep 0.02; done", ready.display());
+    let command = tokio::spawn(run(shell(&script)));
+    // Opening the pipe blocks until the command, its trap set, writes to it.
+    tokio::task::spawn_blocking(move || std::fs::read(ready)).await.expect("thread").expect("read");
+    nix::sys::signal::kill(nix::unistd::Pid::this(), Signal::SIGWINCH).expect("kill");
+    let report = command.await.expect("task").expect("runs");
+    assert_eq!((report.exit_code, report.outcome), (42, Outcome::Failure));
+}
+
+#[tokio::test]
+async fn a_process_started_in_the_background_counts_as_part_of_the_command() {
+    let report = run(shell("sleep 0.3 & wait")).await.expect("runs");
+    assert_eq!(report.usage.processes_max, Some(2), "{:?}", report.usage);
 }

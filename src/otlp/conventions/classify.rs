@@ -106,6 +106,8 @@ impl<'t, 'a> Reading<'t, 'a> {
             };
             word.clone_into(&mut facts.rule);
         }
+        // What a rule calls a step is one; a marker is a step only for want of such a rule.
+        let has_step_rule = self.matched.iter().any(|rule| rule.spec.role == Role::Step);
         for rule in &self.matched {
             let spec = &rule.spec;
             facts.lost_outcome = facts.lost_outcome.or_else(|| spec.lost_root.map(outcome_of));
@@ -113,7 +115,7 @@ impl<'t, 'a> Reading<'t, 'a> {
                 Role::Run | Role::Root => {
                     facts.marker = Some(if spec.role == Role::Run { Marker::Run } else { Marker::Root });
                     facts.ok_is_weak = spec.ok_is_weak;
-                    if spec.nested == Nested::Step {
+                    if spec.nested == Nested::Step && !has_step_rule {
                         facts.top_only = spec.depth == Depth::Top;
                         facts.step = self.name_of(Fact::Step).or_else(|| self.name_of(Fact::Pipeline));
                     }
@@ -130,6 +132,7 @@ impl<'t, 'a> Reading<'t, 'a> {
             if matches!(spec.role, Role::Run | Role::Root | Role::Step) {
                 facts.failure_is_final = spec.failure == Failure::Final;
                 facts.failure_is_nothing = spec.failure == Failure::Nothing;
+                facts.fails_inside |= spec.fails_inside;
                 facts.unset_outcome = facts.unset_outcome.or_else(|| spec.unset.map(outcome_of));
             }
         }
@@ -282,6 +285,10 @@ impl<'t, 'a> Reading<'t, 'a> {
             Some(path) => json_text(&json_path(&value, path)?)?,
             None => text(&value)?.into_owned(),
         };
+        let beginner = treatment.unless_begins.as_deref().and_then(|key| self.tables.numbers.get(key));
+        if beginner.and_then(|key| self.resource.known(*key)).is_some_and(|text| text.starts_with(found.as_str())) {
+            return None;
+        }
         trimmed(&treat(treatment, &found)?)
     }
 
@@ -307,9 +314,7 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
     if let Some(prefix) = &treatment.strip_prefix {
         rest = rest.strip_prefix(prefix.as_str()).unwrap_or(rest);
     }
-    if let Some(suffix) = &treatment.strip_suffix {
-        rest = rest.strip_suffix(suffix.as_str()).unwrap_or(rest);
-    }
+    rest = treatment.strip_suffixes.iter().find_map(|suffix| rest.strip_suffix(suffix.as_str())).unwrap_or(rest);
     if let Some((head, tail)) = treatment.strip_hex_suffix.and_then(|digits| split_hex(rest, digits)) {
         rest = if tail.is_empty() { rest } else { head };
     }

@@ -176,7 +176,7 @@ impl Tables {
         if self.rules.iter().any(|rule| rule.spec.id == spec.id) {
             return Err(wrong("another rule has this id; give it a new one"));
         }
-        let index = u16::try_from(self.rules.len()).map_err(|_| wrong("too many rules"))?;
+        let index = u16::try_from(self.rules.len()).map_err(|_too_many| wrong("too many rules"))?;
         let mut conditions = Vec::with_capacity(spec.when.len());
         for condition in &spec.when {
             conditions.push(self.condition(file, &spec.id, condition)?);
@@ -256,8 +256,11 @@ impl Tables {
             .map(|spec| {
                 let (from, treatment) = match spec {
                     SourceSpec::Key(from) => (from, None),
-                    SourceSpec::Treated(treatment) => (&treatment.from, Some(Box::new(treatment.clone()))),
+                    SourceSpec::Treated(treatment) => (&treatment.from, Some(treatment.clone())),
                 };
+                if let Some(key) = treatment.as_ref().and_then(|treatment| treatment.unless_begins.as_deref()) {
+                    self.read_number(file, key)?;
+                }
                 Ok(Source { base: self.base(file, place, from)?, treatment })
             })
             .collect()
@@ -298,7 +301,7 @@ impl Tables {
         if let Some(number) = self.numbers.get(key) {
             return Ok(*number);
         }
-        let number = u16::try_from(self.keys.len()).map_err(|_| ConventionError::Source {
+        let number = u16::try_from(self.keys.len()).map_err(|_too_many| ConventionError::Source {
             file: file.to_owned(),
             place: format!("key `{key}`"),
             problem: "more than 65,536 keys in all".to_owned(),

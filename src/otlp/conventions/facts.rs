@@ -103,6 +103,8 @@ pub struct SpanFacts {
     pub failure_is_final: bool,
     /// Its failure says nothing about the run.
     pub failure_is_nothing: bool,
+    /// It failed if a span inside it failed.
+    pub fails_inside: bool,
     /// How it ended, said by an attribute.
     pub outcome: Option<Outcome>,
     /// How it ended where the status is unset.

@@ -11,6 +11,8 @@ mod facts;
 mod names;
 mod scores;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::path::Path;
@@ -74,10 +76,9 @@ impl Rules {
         };
         for (key, value) in attributes {
             let Some(&number) = self.tables.numbers.get(*key) else { continue };
-            if let Some(value) = value::text(value).and_then(|value| value::trimmed(&value)) {
-                if facts.known(number).is_none() {
-                    facts.known.push((number, value));
-                }
+            let value = value::text(value).and_then(|value| value::trimmed(&value));
+            if let (Some(value), None) = (value, facts.known(number)) {
+                facts.known.push((number, value));
             }
         }
         facts.pipeline = self.resource_fact(&facts, Fact::Pipeline);

@@ -2,10 +2,12 @@
 
 /// Stands for what was folded.
 const PLACEHOLDER: &str = "{id}";
+/// Length of a UUID as text.
+const UUID_BYTES: usize = 36;
 
 /// Folds UUIDs, long hex words, dates and long numbers; `None` where nothing of a name remains.
 #[must_use]
-pub fn fold(name: &str) -> Option<String> {
+pub(super) fn fold(name: &str) -> Option<String> {
     let folded = fold_words(name.trim());
     let letters = folded.replace(PLACEHOLDER, "").chars().filter(|c| c.is_alphabetic()).count();
     (letters >= 2).then_some(folded)
@@ -13,7 +15,7 @@ pub fn fold(name: &str) -> Option<String> {
 
 /// Folds as [`fold`] does, word by word, whatever remains.
 #[must_use]
-pub fn fold_words(name: &str) -> String {
+pub(super) fn fold_words(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut word = String::new();
     for c in name.chars() {
@@ -30,8 +32,10 @@ pub fn fold_words(name: &str) -> String {
 }
 
 fn push_word(folded: &mut String, word: &str) {
-    if is_uuid(word) {
-        return push_placeholder(folded);
+    if let Some((head, tail)) = split_uuid(word) {
+        push_word(folded, head);
+        push_placeholder(folded);
+        return push_word(folded, tail);
     }
     let mut part = String::new();
     for c in word.chars() {
@@ -67,8 +71,16 @@ fn push_placeholder(folded: &mut String) {
     folded.push_str(PLACEHOLDER);
 }
 
+/// What stands before and after the first UUID of a word.
+fn split_uuid(word: &str) -> Option<(&str, &str)> {
+    let mut starts = word.char_indices().map(|(start, _)| start);
+    let start = starts.find(|start| word.get(*start..*start + UUID_BYTES).is_some_and(is_uuid))?;
+    let (head, rest) = word.split_at(start);
+    Some((head, rest.get(UUID_BYTES..).unwrap_or_default()))
+}
+
 fn is_uuid(word: &str) -> bool {
-    word.len() == 36
+    word.len() == UUID_BYTES
         && word
             .char_indices()
             .all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() })
@@ -83,7 +95,8 @@ mod tests {
         assert_eq!(fold("order 12345 import"), Some("order {id} import".into()));
         assert_eq!(fold("etl-2026-05-01"), Some("etl-{id}".into()));
         assert_eq!(fold("job_deadbeef01"), Some("job_{id}".into()));
-        assert_eq!(fold_words("load-4d29ce2d-0752-4793-b376-27dbb661a24b"), "load-{id}-{id}-{id}-b376-{id}");
+        assert_eq!(fold_words("Crew_4d29ce2d-0752-4793-b376-27dbb661a24b.kickoff"), "Crew_{id}.kickoff");
+        assert_eq!(fold_words("load-4d29ce2d-0752-4793-b376-27dbb661a24b-é"), "load-{id}-é");
     }
 
     #[test]

@@ -7,41 +7,41 @@ use serde::Deserialize;
 /// One file of `config/conventions/`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConventionFile {
+pub(super) struct ConventionFile {
     /// Name of the instrumentation.
     #[expect(dead_code, reason = "says to its reader what the file is for; must be there")]
-    pub convention: String,
+    pub(super) convention: String,
     /// What it is, in one line.
     #[serde(default)]
     #[expect(dead_code, reason = "says to its reader what the file is for")]
-    pub about: String,
+    pub(super) about: String,
     /// Facts read from the attributes of any span.
     #[serde(default)]
-    pub facts: BTreeMap<Fact, Vec<SourceSpec>>,
+    pub(super) facts: BTreeMap<Fact, Vec<SourceSpec>>,
     /// Facts read from the attributes of a resource.
     #[serde(default)]
-    pub resource: BTreeMap<Fact, Vec<SourceSpec>>,
+    pub(super) resource: BTreeMap<Fact, Vec<SourceSpec>>,
     /// What gives a span its part in a run; the first match wins, role by role.
     #[serde(default, rename = "rule")]
-    pub rules: Vec<RuleSpec>,
+    pub(super) rules: Vec<RuleSpec>,
     /// Plain request instrumentation: alone it never makes a run.
     #[serde(default)]
-    pub quiet: QuietSpec,
+    pub(super) quiet: QuietSpec,
     /// The emitter's words for outcomes, without regard to case.
     #[serde(default)]
-    pub outcomes: BTreeMap<String, OutcomeWord>,
+    pub(super) outcomes: BTreeMap<String, OutcomeWord>,
     /// Names that log records give to ids.
     #[serde(default, rename = "log_name")]
-    pub log_names: Vec<LogNameSpec>,
+    pub(super) log_names: Vec<LogNameSpec>,
     /// Quality scores.
     #[serde(default, rename = "score")]
-    pub scores: Vec<ScoreSpec>,
+    pub(super) scores: Vec<ScoreSpec>,
 }
 
 /// A typed thing to know of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fact {
+pub(super) enum Fact {
     /// Name of the pipeline.
     Pipeline,
     /// Id of the run, as text.
@@ -109,58 +109,61 @@ pub enum Fact {
 /// Where a fact is read: a key, or a key with what to do to its value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum SourceSpec {
+pub(super) enum SourceSpec {
     /// An attribute key, `@name`, `@scope`, `@service`, `@status_message`, `resource:KEY` or `@event:NAME:KEY`.
     Key(String),
     /// The same with treatment.
-    Treated(Treatment),
+    Treated(Box<Treatment>),
 }
 
 /// A source and its treatment, applied in the order of the fields.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Treatment {
+pub(super) struct Treatment {
     /// As in [`SourceSpec::Key`].
-    pub from: String,
+    pub(super) from: String,
     /// The value is JSON: the dotted path into it.
     #[serde(default)]
-    pub json: Option<String>,
+    pub(super) json: Option<String>,
     /// The value is a JSON object: the sum of its numbers.
     #[serde(default)]
-    pub json_sum: bool,
+    pub(super) json_sum: bool,
     /// Text to take from the front, if it is there.
     #[serde(default)]
-    pub strip_prefix: Option<String>,
-    /// Text to take from the end, if it is there.
+    pub(super) strip_prefix: Option<String>,
+    /// Texts to take from the end, the first that is there.
     #[serde(default)]
-    pub strip_suffix: Option<String>,
+    pub(super) strip_suffixes: Vec<String>,
     /// Take `-` and so many hex digits from the end, if they are there.
     #[serde(default)]
-    pub strip_hex_suffix: Option<usize>,
+    pub(super) strip_hex_suffix: Option<usize>,
     /// Keep what stands before the first of these.
     #[serde(default)]
-    pub before: Option<String>,
+    pub(super) before: Option<String>,
     /// Keep what stands after the last of these.
     #[serde(default)]
-    pub after: Option<String>,
+    pub(super) after: Option<String>,
     /// Put in front.
     #[serde(default)]
-    pub prepend: Option<String>,
+    pub(super) prepend: Option<String>,
     /// Fold ids, dates and long numbers, so that few names remain.
     #[serde(default)]
-    pub fold: bool,
+    pub(super) fold: bool,
+    /// No value at all where this resource attribute begins with it.
+    #[serde(default)]
+    pub(super) unless_begins: Option<String>,
     /// Added to a number.
     #[serde(default)]
-    pub add: f64,
+    pub(super) add: f64,
     /// A number is multiplied by this; 0 means 1.
     #[serde(default)]
-    pub scale: f64,
+    pub(super) scale: f64,
 }
 
 /// The part that a matching span plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub(super) enum Role {
     /// It is a run, if no run is around it.
     Run,
     /// It is a run, if it is the root of its trace or only quiet spans are around it.
@@ -180,7 +183,7 @@ pub enum Role {
 /// What a nested run is to the run around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Nested {
+pub(super) enum Nested {
     /// One of its steps.
     #[default]
     Step,
@@ -191,7 +194,7 @@ pub enum Nested {
 /// Which steps count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Depth {
+pub(super) enum Depth {
     /// Also inside another step.
     #[default]
     Any,
@@ -202,7 +205,7 @@ pub enum Depth {
 /// What a failed step does to its run, where the run itself says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Failure {
+pub(super) enum Failure {
     /// The run failed.
     #[default]
     Final,
@@ -215,7 +218,7 @@ pub enum Failure {
 /// perfline's words for outcomes, and the one that says "once more".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OutcomeWord {
+pub(super) enum OutcomeWord {
     /// It did what it should.
     Success,
     /// It did not.
@@ -235,116 +238,119 @@ pub enum OutcomeWord {
 /// One rule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RuleSpec {
+pub(super) struct RuleSpec {
     /// Name shown by `perfline explain`.
-    pub id: String,
+    pub(super) id: String,
     /// The part that a matching span plays.
-    pub role: Role,
+    pub(super) role: Role,
     /// All must hold.
-    pub when: Vec<ConditionSpec>,
+    pub(super) when: Vec<ConditionSpec>,
     /// Facts of matching spans; they come before the file's own.
     #[serde(default)]
-    pub facts: BTreeMap<Fact, Vec<SourceSpec>>,
+    pub(super) facts: BTreeMap<Fact, Vec<SourceSpec>>,
     /// For `run`: what it is inside another run.
     #[serde(default)]
-    pub nested: Nested,
+    pub(super) nested: Nested,
     /// For `step`: which count.
     #[serde(default)]
-    pub depth: Depth,
+    pub(super) depth: Depth,
     /// For `step`: what its failure does to the run.
     #[serde(default)]
-    pub failure: Failure,
+    pub(super) failure: Failure,
     /// The outcome where the span's status is not set.
     #[serde(default)]
-    pub unset: Option<OutcomeWord>,
+    pub(super) unset: Option<OutcomeWord>,
     /// How the run ended if its run span never comes, though spans of it did.
     #[serde(default)]
-    pub lost_root: Option<OutcomeWord>,
+    pub(super) lost_root: Option<OutcomeWord>,
     /// For `run` and `root`: a status of OK proves nothing.
     #[serde(default)]
-    pub ok_is_weak: bool,
+    pub(super) ok_is_weak: bool,
+    /// It failed if a span inside it failed, whatever its own status.
+    #[serde(default)]
+    pub(super) fails_inside: bool,
     /// Events that each tell of a retry within the span.
     #[serde(default)]
-    pub retry_events: Vec<String>,
+    pub(super) retry_events: Vec<String>,
 }
 
 /// One condition: exactly one subject (`key`, `any`, `resource`, `absent`, `scope`, `name`, `kind`, `parent`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConditionSpec {
+pub(super) struct ConditionSpec {
     /// The span has this attribute.
     #[serde(default)]
-    pub key: Option<String>,
+    pub(super) key: Option<String>,
     /// The resource has this attribute.
     #[serde(default)]
-    pub resource: Option<String>,
+    pub(super) resource: Option<String>,
     /// The span has one of these attributes.
     #[serde(default)]
-    pub any: Option<Vec<String>>,
+    pub(super) any: Option<Vec<String>>,
     /// The span does not have this attribute.
     #[serde(default)]
-    pub absent: Option<String>,
+    pub(super) absent: Option<String>,
     /// The scope's name; `*` at the end stands for anything.
     #[serde(default)]
-    pub scope: Option<String>,
+    pub(super) scope: Option<String>,
     /// The span's name; `*` at the end stands for anything.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// The span's kind is one of these: internal, server, client, producer, consumer, unspecified.
     #[serde(default)]
-    pub kind: Option<Vec<String>>,
+    pub(super) kind: Option<Vec<String>>,
     /// Whether the span has a parent.
     #[serde(default)]
-    pub parent: Option<bool>,
+    pub(super) parent: Option<bool>,
     /// With `key` or `resource`: the value is one of these, without regard to case or JSON quotes.
     #[serde(default)]
-    pub equals: Option<Vec<String>>,
+    pub(super) equals: Option<Vec<String>>,
     /// With `key` or `resource`: the value is none of these.
     #[serde(default)]
-    pub unlike: Option<Vec<String>>,
+    pub(super) unlike: Option<Vec<String>>,
     /// With `key` or `resource`: the value is the span's name.
     #[serde(default)]
-    pub is_name: bool,
+    pub(super) is_name: bool,
 }
 
 /// Marks of plain request instrumentation.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct QuietSpec {
+pub(super) struct QuietSpec {
     /// Any of these attributes marks a span as quiet, unless a rule knows it.
     #[serde(default)]
-    pub keys: Vec<String>,
+    pub(super) keys: Vec<String>,
     /// Scopes of quiet spans; `*` at the end stands for anything.
     #[serde(default)]
-    pub scopes: Vec<String>,
+    pub(super) scopes: Vec<String>,
 }
 
 /// A log record that names a run or a step.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LogNameSpec {
+pub(super) struct LogNameSpec {
     /// Attribute that holds the id.
-    pub id: String,
+    pub(super) id: String,
     /// Attribute that holds the name.
-    pub name: String,
+    pub(super) name: String,
 }
 
 /// Where a quality score is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ScoreSpec {
+pub(super) struct ScoreSpec {
     /// Attribute that holds the score: a number.
-    pub value: String,
+    pub(super) value: String,
     /// Attribute that holds its name; else `called`.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// Its name where no attribute holds one.
     #[serde(default)]
-    pub called: Option<String>,
+    pub(super) called: Option<String>,
     /// Attribute that holds a word for it.
     #[serde(default)]
-    pub label: Option<String>,
+    pub(super) label: Option<String>,
     /// Name of the event or log record that carries it; else any span.
     #[serde(default)]
-    pub event: Option<String>,
+    pub(super) event: Option<String>,
 }

@@ -98,22 +98,22 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next field and its number; `None` at the end. Groups are skipped.
-    #[inline]
+    // Always: as a call, the result goes through memory, and that costs more than reading the field.
+    #[inline(always)]
     pub fn field(&mut self) -> Result<Option<(u32, Field<'a>)>, WireError> {
         loop {
             if self.rest.is_empty() {
                 return Ok(None);
             }
             let (number, wire_type) = self.tag()?;
-            match wire_type {
-                3 => self.skip_group(number)?,
-                4 => return Err(WireError::Tag),
-                _ => return Ok(Some((number, self.value(wire_type)?))),
+            if wire_type != 3 {
+                return Ok(Some((number, self.value(wire_type)?)));
             }
+            self.skip_group(number)?;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u8), WireError> {
         let tag = match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
         Ok((tag >> 3, (tag & 7) as u8))
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, wire_type: u8) -> Result<Field<'a>, WireError> {
         match wire_type {
             0 => self.varint().map(Field::Varint),
@@ -153,7 +153,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads one bare varint, as packed fields hold them.
-    #[inline]
+    #[inline(always)]
     pub fn varint(&mut self) -> Result<u64, WireError> {
         match self.rest {
             [first, rest @ ..] if *first < 0x80 => {
@@ -164,6 +164,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[cold]
     fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
@@ -181,6 +182,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips a group without recursion: its fields, and the groups inside it.
+    #[cold]
     fn skip_group(&mut self, number: u32) -> Result<(), WireError> {
         let mut open = [0_u32; GROUP_DEPTH_MAX as usize];
         let mut depth = 0_usize;

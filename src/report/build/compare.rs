@@ -7,7 +7,7 @@ use crate::detect::stats::robust::{mean, median};
 use crate::model::unit::format_time;
 use crate::model::{Better, Metric};
 use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
-use crate::report::profile::Estimate;
+use crate::report::Estimate;
 use crate::store::RunValues;
 
 use super::rows::Owner;

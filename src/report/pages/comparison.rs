@@ -22,8 +22,9 @@ struct Section {
     href: Option<String>,
     windows: [String; 2],
     metrics: Grid,
-    steps: Option<Grid>,
     chart: Option<Drawn>,
+    /// Without a chart, the steps as a table.
+    quiet_steps: Option<Grid>,
     only_a: Vec<String>,
     only_b: Vec<String>,
 }
@@ -84,13 +85,14 @@ fn section(bundle: &Bundle, comparison: &Comparison, pipeline: &PipelineComparis
         };
         format!("{}: {} runs{span}", clean::name(label), window.runs)
     };
+    let chart = charts::compared_steps(pipeline, place);
     Section {
         name: clean::name(&pipeline.pipeline),
         href: known.then(|| page_name(&pipeline.pipeline, pipeline.service.as_deref())),
         windows: [window(&comparison.a, &pipeline.a), window(&comparison.b, &pipeline.b)],
         metrics: metrics(pipeline),
-        steps: (!pipeline.steps.is_empty()).then(|| steps(pipeline)),
-        chart: charts::compared_steps(pipeline, place),
+        quiet_steps: (chart.is_none() && !pipeline.steps.is_empty()).then(|| steps(pipeline)),
+        chart,
         only_a: only(|step| step.a_s.is_some() && step.b_s.is_none()),
         only_b: only(|step| step.a_s.is_none() && step.b_s.is_some()),
     }

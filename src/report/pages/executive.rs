@@ -14,6 +14,7 @@ use crate::report::names::page_name;
 use crate::report::profile::PipelineProfile;
 use crate::report::view::{self, Badge, FindingView, VerdictView, health_badge};
 use crate::report::words;
+use crate::track::HealthWord;
 
 /// Regressions that are told in full.
 const WORST_MAX: usize = 5;
@@ -52,13 +53,14 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
         verdict => view::value(VerdictView::of(bundle)),
         worst => view::value(worst),
         more => found.saturating_sub(listed),
+        ailing => view::value(ailing(&ranked)),
         insufficient => bundle.verdict.verdict == VerdictWord::InsufficientData,
         cards => view::value(&cards),
         tally => view::value(tally),
         overview => view::value(overview(&ranked)),
         cost => view::value(cost(bundle)),
         cost_total => cost_total(bundle).map(format_usd),
-        cost_chart => view::value(charts::cost_by_model(bundle)),
+        cost_chart => view::value(bundle.model_history.as_ref().and_then(|history| charts::model_cost("all pipelines", history))),
         quality => view::value(quality(bundle)),
     }
 }
@@ -68,12 +70,36 @@ fn worst(bundle: &Bundle) -> Vec<FindingView> {
     actionable.take(WORST_MAX).enumerate().map(|(place, finding)| FindingView::of(finding, place, bundle)).collect()
 }
 
-/// Worst health first; the unknown stand between critical and poor, where nobody overlooks them.
+/// Worst health first; the unknown stand between poor and fair, where nobody overlooks them.
 pub(in crate::report) fn ranked(bundle: &Bundle) -> Vec<&PipelineProfile> {
     let mut ranked: Vec<_> = bundle.pipelines.iter().collect();
-    let key = |profile: &PipelineProfile| profile.health.score.unwrap_or(39.5);
+    let key = |profile: &PipelineProfile| profile.health.score.unwrap_or(59.5);
     ranked.sort_by(|a, b| key(a).total_cmp(&key(b)).then_with(|| a.pipeline.cmp(&b.pipeline)));
     ranked
+}
+
+/// A pipeline that is in a bad way without having become worse.
+#[derive(Serialize)]
+struct Ailing {
+    badge: Badge,
+    name: String,
+    href: String,
+    reason: String,
+}
+
+/// What no finding speaks of: always failing, or gone silent. A page that only looks for changes would hide it.
+fn ailing(ranked: &[&PipelineProfile]) -> Vec<Ailing> {
+    let bad = |profile: &&&PipelineProfile| {
+        let low = matches!(profile.health.word, HealthWord::Critical | HealthWord::Poor);
+        low && !profile.findings.iter().any(|finding| finding.actionable)
+    };
+    let tell = |profile: &&PipelineProfile| Ailing {
+        badge: health_badge(profile.health.word),
+        name: clean::name(&profile.pipeline),
+        href: page_name(&profile.pipeline, profile.service.as_deref()),
+        reason: clean::shorten(&profile.health.reason, 200),
+    };
+    ranked.iter().filter(bad).take(WORST_MAX).map(tell).collect()
 }
 
 fn card(profile: &PipelineProfile, place: usize) -> Card {

@@ -52,13 +52,13 @@ pub(in crate::store) struct Batch {
     pub(super) keyed: Vec<Keyed>,
     pub(super) plain: Vec<Plain>,
     pub(super) small: Vec<Small>,
-    pub(super) touches_traces: bool,
+    pub(super) touches_runs: bool,
 }
 
 impl Batch {
     /// Whether runs have to be derived after it.
-    pub(in crate::store) fn touches_traces(&self) -> bool {
-        self.touches_traces
+    pub(in crate::store) fn touches_runs(&self) -> bool {
+        self.touches_runs
     }
 
     /// Appends everything within the transaction that is open. May be called again after a rollback.

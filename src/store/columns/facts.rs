@@ -117,6 +117,7 @@ fn span_row(span: &SpanView<'_>, facts: &SpanFacts) -> Value {
         "retried": facts.retried,
         "failure_is_final": facts.failure_is_final,
         "failure_is_nothing": facts.failure_is_nothing,
+        "fails_inside": facts.fails_inside,
         "outcome": facts.outcome.map(|outcome| outcome.as_str()),
         "unset_outcome": facts.unset_outcome.map(|outcome| outcome.as_str()),
         "lost_outcome": facts.lost_outcome.map(|outcome| outcome.as_str()),

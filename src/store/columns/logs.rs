@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 table! {
     /// Rows of `log_rows`.
-    LogTable in "log_rows" {
+    LogTable {
         time_ns: I64, observed_ns: I64, resource_id: U64, scope_id: U64, severity_number: U8, severity_text: Text,
         event_name: Text, body: Text, attributes: Text, trace_hi: U64, trace_lo: U64, span_id: U64, flags: U32,
         dropped_attributes: U32, log_key: U64,
@@ -52,7 +52,7 @@ impl LogColumns {
                 self.push(record, resource_id, scope_id, log_key, &attributes);
                 let facts = shared.rules.classify_log(record.event_name, time_ns, &attributes);
                 if let (false, Some(trace_id)) = (facts.is_empty(), record.trace_id) {
-                    shared.touched.touch(halves(trace_id), time_ns, time_ns);
+                    shared.touched.trace(halves(trace_id), time_ns, time_ns, false);
                 }
                 for fact in facts {
                     shared.facts.log(record, time_ns, fact);

@@ -21,7 +21,7 @@ use crate::model::Signal;
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::Accepted;
 use crate::otlp::wire::WireError;
-use append::{Keyed, Plain};
+use append::Keyed;
 use facts::FactRows;
 use resources::ResourceRows;
 use touched::Touched;
@@ -75,18 +75,18 @@ impl BatchBuilder {
     pub(super) fn take(&mut self) -> Result<Batch, StoreError> {
         let touched = self.touched.take()?;
         Ok(Batch {
-            touches_traces: touched.num_rows() > 0,
+            touches_runs: touched.iter().any(|table| table.rows.num_rows() > 0),
             keyed: vec![
                 Keyed::new(
-                    spans::SpanTable::TABLE,
+                    "span_rows",
                     &["trace_hi", "trace_lo", "span_id", "start_ns"],
                     "start_ns",
                     self.spans.take()?,
                 ),
-                Keyed::new(points::PointTable::TABLE, &["point_key", "time_ns"], "time_ns", self.points.take()?),
-                Keyed::new(logs::LogTable::TABLE, &["log_key", "time_ns"], "time_ns", self.logs.take()?),
+                Keyed::new("point_rows", &["point_key", "time_ns"], "time_ns", self.points.take()?),
+                Keyed::new("log_rows", &["log_key", "time_ns"], "time_ns", self.logs.take()?),
             ],
-            plain: vec![Plain { table: "pending_traces", rows: touched }],
+            plain: touched.into(),
             small: self.resources.take().into_iter().chain(self.facts.take()).collect(),
         })
     }

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 
 table! {
     /// Rows of `point_rows`.
-    PointTable in "point_rows" {
+    PointTable {
         time_ns: I64, start_ns: I64, resource_id: U64, scope_id: U64, name: Text, unit: Text, description: Text, type_: Text,
         temporality: U8, monotonic: Flag, value: F64, value_int: I64, count: U64, sum: F64, min: F64, max: F64,
         bounds: F64List, buckets: U64List, scale: I32, zero_count: U64, zero_threshold: F64, positive_offset: I32,
@@ -65,6 +65,7 @@ impl PointColumns {
             let (resource_id, _) = shared.resources.resource(resource, shared.rules);
             let scope_id = shared.resources.scope(scope);
             self.push(metric, point, resource_id, scope_id);
+            shared.touched.resource(resource_id, signed(point.time_ns()));
         })
     }
 

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 
 table! {
     /// Rows of `span_rows`.
-    SpanTable in "span_rows" {
+    SpanTable {
         trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
         resource_id: U64, scope_id: U64, name: Text, kind: U8, status: U8, status_message: Text, trace_state: Text,
         flags: U32, attributes: Text, events: Text, links: Text, dropped_attributes: U32, dropped_events: U32,
@@ -50,10 +50,10 @@ impl SpanColumns {
             let attributes: Vec<(&str, AttrValue<'_>)> = span.attributes().collect();
             self.push(span, resource_id, scope_id, &attributes);
             match classify(span, scope.name, &attributes, &facts, shared.rules) {
-                Verdict::Quiet => {}
-                Verdict::Plain => touch(shared, span),
+                Verdict::Quiet => touch(shared, span, true),
+                Verdict::Plain => touch(shared, span, false),
                 Verdict::Known(known) => {
-                    touch(shared, span);
+                    touch(shared, span, known.quiet);
                     shared.facts.span(span, &known);
                 }
             }
@@ -104,9 +104,9 @@ impl SpanColumns {
     }
 }
 
-fn touch(shared: &mut Shared<'_>, span: &SpanView<'_>) {
+fn touch(shared: &mut Shared<'_>, span: &SpanView<'_>, quiet: bool) {
     let (start, end) = (signed(span.start_ns), signed(span.end_ns));
-    shared.touched.touch(halves(span.trace_id), start, end.max(start));
+    shared.touched.trace(halves(span.trace_id), start, end.max(start), quiet);
 }
 
 /// A span is the same span by trace, id and start: Airflow reuses ids, and some programs repeat

@@ -18,7 +18,7 @@ pub(super) type F64List = ListBuilder<Float64Builder>;
 
 /// Declares a struct of builders in the order of a table's columns.
 macro_rules! table {
-    ($(#[$about:meta])* $name:ident in $table:literal { $($column:ident: $kind:ident),* $(,)? }) => {
+    ($(#[$about:meta])* $name:ident { $($column:ident: $kind:ident),* $(,)? }) => {
         $(#[$about])*
         #[derive(Default)]
         pub(super) struct $name {
@@ -26,9 +26,6 @@ macro_rules! table {
         }
 
         impl $name {
-            /// Table that the columns belong to.
-            pub(super) const TABLE: &'static str = $table;
-
             /// Takes the rows gathered so far.
             pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
                 let columns: Vec<(&str, ArrayRef)> = vec![

@@ -78,16 +78,6 @@ impl Segments {
         }
         Ok(())
     }
-
-    /// Bytes that the segments take on disk.
-    pub(crate) fn bytes(&self) -> u64 {
-        list_segments(&self.folder)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|number| fs::metadata(segment_path(&self.folder, number)).ok())
-            .map(|meta| meta.len())
-            .sum()
-    }
 }
 
 struct OpenSegment {

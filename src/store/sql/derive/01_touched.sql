@@ -1,15 +1,42 @@
 -- Question: which spans may change a run now?
--- Needs: temp table touched_traces(trace_hi, trace_lo, from_ns, to_ns): each trace that got a span or a
---        log record that is not quiet, and the extent of what it got; macro-free, one transaction for all files.
--- Leaves: temp tables derive_traces, derive_spans; variables derive_from_ns, derive_to_ns.
+-- Needs: temp table touched_traces(trace_hi ubigint, trace_lo ubigint, from_ns bigint, to_ns bigint, quiet boolean):
+--        each trace that got a span, a score or a name; the extent of what it got; whether all of it is quiet.
+--        The files run in order in one transaction. Where derive_traces is empty after this one, 02 to 09 may
+--        be left out.
+-- Leaves: temp tables derive_traces, derive_spans, derive_new; variables derive_from_ns, derive_to_ns.
 
 -- A trace id that comes again after a day is another trace: so only two days around need be read.
 set variable derive_from_ns = (select greatest(coalesce(min(from_ns), 0), 86400000000000) - 86400000000000 from touched_traces);
 set variable derive_to_ns = (select least(coalesce(max(to_ns), 0), 9000000000000000000) + 86400000000000 from touched_traces);
 
+-- Keys of the runs that this derivation writes.
+create or replace temp table derive_new (run_key varchar);
+
 create or replace temp table derive_traces as
-select distinct trace_hi, trace_lo
-from touched_traces;
+select trace_hi, trace_lo
+from touched_traces
+where not quiet
+union
+-- Quiet spans alone make no run, but they may be around one.
+select t.trace_hi, t.trace_lo
+from touched_traces as t
+inner join run_traces as m using (trace_hi, trace_lo)
+where t.quiet
+    and m.first_ns <= getvariable('derive_to_ns')
+    and m.last_ns >= getvariable('derive_from_ns');
+
+-- A run may last for days: all of it is read, where a part of it was touched.
+set variable derive_reach = (
+    select [
+        least(getvariable('derive_from_ns'), min(m.first_ns)),
+        greatest(getvariable('derive_to_ns'), max(m.last_ns))
+    ]
+    from run_traces as m
+    inner join derive_traces using (trace_hi, trace_lo)
+    where m.first_ns <= getvariable('derive_to_ns') and m.last_ns >= getvariable('derive_from_ns')
+);
+set variable derive_from_ns = coalesce(getvariable('derive_reach')[1], getvariable('derive_from_ns'));
+set variable derive_to_ns = coalesce(getvariable('derive_reach')[2], getvariable('derive_to_ns'));
 
 create or replace temp table derive_spans as
 select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
@@ -65,23 +92,41 @@ traces_of_runs as (
         and m.first_ns <= getvariable('derive_to_ns')
         and m.last_ns >= getvariable('derive_from_ns')
 ),
--- One call recorded by two instrumentations: once inside a run, once as a trace of its own.
-twin_calls as (
+-- One call recorded by two instrumentations: once inside a run, once as a trace of its own. Traces that are
+-- a single call are few: asked apart, neither question compares all calls with all.
+lone_twins as (
     select o.trace_hi, o.trace_lo
     from own_facts as c
     inner join span_facts as o
-        on o.usage = 'call'
-        and o.root <> c.root
-        and coalesce(o.model = c.model, true)
-        and o.input_tokens is not distinct from c.input_tokens
+        on o.input_tokens is not distinct from c.input_tokens
         and o.output_tokens is not distinct from c.output_tokens
-        and abs(o.start_ns - c.start_ns) < 600000000000
+        and o.start_ns between c.start_ns - 5000000 and c.start_ns + 600000000000
     where c.usage = 'call'
+        and not c.root
+        and o.usage = 'call'
+        and o.root
+        and coalesce(o.model = c.model, true)
+        and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+),
+inner_twins as (
+    select o.trace_hi, o.trace_lo
+    from own_facts as c
+    inner join span_facts as o
+        on o.input_tokens is not distinct from c.input_tokens
+        and o.output_tokens is not distinct from c.output_tokens
+        and o.start_ns between c.start_ns - 600000000000 and c.start_ns + 5000000
+    where c.usage = 'call'
+        and c.root
+        and o.usage = 'call'
+        and not o.root
+        and coalesce(o.model = c.model, true)
         and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
 )
 select trace_hi, trace_lo from traces_of_runs
 union
-select trace_hi, trace_lo from twin_calls
+select trace_hi, trace_lo from lone_twins
+union
+select trace_hi, trace_lo from inner_twins
 except
 select trace_hi, trace_lo from derive_traces;
 

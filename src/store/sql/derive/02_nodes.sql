@@ -37,6 +37,7 @@ select
     coalesce(f.retried, false) as retried,
     coalesce(f.failure_is_final, false) as failure_is_final,
     coalesce(f.failure_is_nothing, false) as failure_is_nothing,
+    coalesce(f.fails_inside, false) as fails_inside,
     f.outcome,
     f.unset_outcome,
     f.lost_outcome,

@@ -20,7 +20,8 @@ candidates as (
             when l.parent = h.node and r.marker is null then n.name
             when h.node is null and p.node is null then n.name
         end as name,
-        n.top_only
+        n.top_only,
+        n.attempt
     from derive_members as m
     inner join derive_nodes as n using (node)
     left join derive_links as l using (node)
@@ -29,20 +30,41 @@ candidates as (
     left join derive_nodes as r on r.node = h.node
 ),
 walk as (
-    select c.node, c.unit, c.name, case when c.name is not null then c.node end as step_node, 0 as depth
+    select
+        c.node,
+        c.unit,
+        c.name,
+        case when c.name is not null then c.node end as step_node,
+        case when c.name is not null then c.attempt end as attempt,
+        0 as depth
     from candidates as c
     left join derive_members as p on p.node = c.parent and p.unit = c.unit
     where p.node is null
     union all
     select
-        c.node,
-        c.unit,
-        case when c.name is null or (c.top_only and w.name is not null) or c.name = w.name then w.name else c.name end,
-        case when c.name is null or (c.top_only and w.name is not null) or c.name = w.name then w.step_node else c.node end,
-        w.depth + 1
-    from walk as w
-    inner join candidates as c on c.parent = w.node and c.unit = w.unit
-    where w.depth < 1000
+        node,
+        unit,
+        case when is_step then name else name_above end,
+        case when is_step then node else step_above end,
+        case when is_step then attempt else attempt_above end,
+        depth + 1
+    from (
+        select
+            c.node,
+            c.unit,
+            c.name,
+            c.attempt,
+            w.name as name_above,
+            w.step_node as step_above,
+            w.attempt as attempt_above,
+            w.depth,
+            c.name is not null
+                and not (c.top_only and w.name is not null)
+                and (w.name is null or c.name <> w.name or coalesce(c.attempt <> w.attempt, false)) as is_step
+        from walk as w
+        inner join candidates as c on c.parent = w.node and c.unit = w.unit
+        where w.depth < 1000
+    )
 )
 select node, unit, step_node, name
 from walk;
@@ -77,6 +99,12 @@ named as (
     ) as k on k.id = n.name_id
     where i.step_node = i.node
 ),
+failing_inside as (
+    select distinct i.step_node as node
+    from derive_inside as i
+    inner join derive_nodes as n using (node)
+    where n.status = 2
+),
 ended as (
     select
         unit,
@@ -89,10 +117,13 @@ ended as (
         attempt,
         failure_is_final,
         failure_is_nothing,
-        coalesce(
-            outcome,
-            case status when 2 then 'failure' when 1 then 'success' else coalesce(unset_outcome, 'success') end
-        ) as outcome,
+        case
+            when outcome is not null then outcome
+            when status = 2 then 'failure'
+            when fails_inside and node in (select node from failing_inside) then 'failure'
+            when status = 1 then 'success'
+            else coalesce(unset_outcome, 'success')
+        end as outcome,
         coalesce(error, nullif(status_message, '')) as error,
         error_type
     from named

@@ -30,7 +30,7 @@ members as (
         max(coalesce(n.environment, n.resource_environment)) as environment,
         max(coalesce(n.host_class, n.resource_host_class)) as host_class,
         max(n.start_ns) as last_start_ns,
-        count(*) as spans
+        count(*) filter (where n.status = 2 and not n.is_quiet) as failed_spans
     from derive_members as m
     inner join derive_nodes as n using (node)
     where not m.is_surrounding
@@ -115,6 +115,7 @@ judged as (
             h.outcome,
             case
                 when h.status = 2 then 'failure'
+                when h.fails_inside and m.failed_spans > 0 then 'failure'
                 when h.status = 1 and not h.ok_is_weak then 'success'
                 when f.is_fatal then 'failure'
                 when b.unit is not null and (h.node is null or h.ok_is_weak) then 'failure'
@@ -205,6 +206,7 @@ select
     h.cpu_s,
     h.disk_read_bytes,
     h.disk_write_bytes,
+    coalesce(h.peak_memory_bytes, h.cpu_s, h.disk_read_bytes, h.disk_write_bytes) is null as sampled,
     q.quality_score,
     h.items,
     e.error,

@@ -1,6 +1,6 @@
 -- Question: how do the rows of the touched runs change?
 -- Needs: everything that 01 to 08 leave
--- Leaves: runs, steps, model_calls, quality_scores, run_traces, span_runs rewritten for the traces derived.
+-- Leaves: runs, steps, model_calls, quality_scores, run_traces, run_resources, span_runs rewritten for the traces derived.
 
 create or replace temp table derive_old as
 select distinct m.run_key
@@ -28,9 +28,16 @@ delete from span_runs
 where run_key in (select run_key from derive_old)
     and start_ns >= getvariable('derive_from_ns') - 86400000000000;
 
+delete from run_resources
+where run_key in (select run_key from derive_old)
+    and last_ns >= getvariable('derive_from_ns') - 86400000000000;
+
 delete from run_traces
 where run_key in (select run_key from derive_old)
     and last_ns >= getvariable('derive_from_ns') - 86400000000000;
+
+insert into derive_new
+select run_key from derive_runs;
 
 insert into run_rows by name
 select r.* exclude (unit)
@@ -147,6 +154,19 @@ from parts as p
 inner join traces as t using (trace_hi, trace_lo)
 inner join derive_runs as r using (unit)
 order by p.first_ns, r.run_key, p.trace_hi, p.trace_lo;
+
+insert into run_resources by name
+select
+    r.run_key,
+    n.resource_id,
+    min(n.start_ns) as first_ns,
+    max(n.end_ns) as last_ns
+from derive_members as m
+inner join derive_nodes as n using (node)
+inner join derive_runs as r using (unit)
+where not m.is_surrounding
+group by r.run_key, n.resource_id
+order by first_ns, r.run_key, n.resource_id;
 
 insert into span_runs by name
 select

@@ -21,6 +21,7 @@ create table span_facts (
     retried boolean,                    -- failed, and will be tried again
     failure_is_final boolean,           -- fails the run even where work went on
     failure_is_nothing boolean,         -- says nothing about the run
+    fails_inside boolean,               -- failed if a span inside it failed
     outcome varchar,                    -- said by an attribute
     unset_outcome varchar,              -- where the status is unset
     lost_outcome varchar,               -- of the run, if its run span never comes
@@ -94,6 +95,14 @@ create table run_traces (
     last_ns bigint not null
 );
 
+-- Which processes worked for a run: their metrics belong to it while it lasts.
+create table run_resources (
+    run_key varchar not null,
+    resource_id ubigint not null,
+    first_ns bigint not null,
+    last_ns bigint not null
+);
+
 -- Which run a span belongs to, where its trace does not belong wholly to one.
 create table span_runs (
     run_key varchar not null,
@@ -137,6 +146,7 @@ create table run_rows (
     cpu_s double,
     disk_read_bytes bigint,
     disk_write_bytes bigint,
+    sampled boolean,                    -- memory, CPU and disk come from metric points, not from the run span
     quality_score double,
     items double,
     error varchar,
@@ -198,6 +208,14 @@ create table quality_scores (
 create table pending_traces (
     trace_hi ubigint not null,
     trace_lo ubigint not null,
+    from_ns bigint not null,
+    to_ns bigint not null,
+    quiet boolean not null              -- nothing but plain request instrumentation
+);
+
+-- Resources that got metric points which no derivation has looked at yet, and their extent.
+create table pending_resources (
+    resource_id ubigint not null,
     from_ns bigint not null,
     to_ns bigint not null
 );

@@ -24,12 +24,6 @@ by_id as (
         and n.time_ns between k.started_ns - 60000000000 and coalesce(k.ended_ns, k.started_ns) + 60000000000
     group by n.point_key, n.time_ns
 ),
-run_resources as (
-    select distinct m.run_key, s.resource_id
-    from span_membership as m
-    join span_rows as s
-        on s.trace_hi = m.trace_hi and s.trace_lo = m.trace_lo and s.span_id = m.span_id and s.start_ns = m.start_ns
-),
 by_process as (
     select n.point_key, n.time_ns, max_by(k.run_key, k.started_ns) as run_key
     from named as n

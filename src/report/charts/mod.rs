@@ -1,23 +1,32 @@
 //! The bundle's numbers as specs of charts, and the table behind each.
 
+mod calendar;
+mod steps;
+mod usage;
+
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::chart::{self, Frame, Spec, Unit, distribution, sparkline, steps, timeline, waterfall};
+use crate::chart::{self, Frame, Spec, distribution, sparkline, timeline};
 use crate::model::unit::{format_metric, parse_time};
 use crate::model::{Metric, Outcome};
 
 use super::clean;
-use super::comparison::PipelineComparison;
 use super::grid::{Cell, Grid};
-use super::profile::{PipelineProfile, SeriesView, StepProfile, Waterfall};
+use super::profile::{PipelineProfile, SeriesView};
 use super::view::outcome_badge;
+
+pub(super) use calendar::by_hour;
+pub(super) use steps::{compared_steps, differential_steps, waterfalls};
+pub(super) use usage::{model_cost, model_usage, resources};
 
 /// A chart with the table behind it.
 #[derive(Serialize)]
 pub(super) struct Drawn {
     /// Our own markup; none where nothing could be drawn.
     pub svg: Option<Value>,
+    /// The same for a phone.
+    pub narrow: Option<Value>,
     pub caption: String,
     /// Why there is no chart.
     pub why: String,
@@ -29,11 +38,37 @@ const SPARK_VALUES: usize = 60;
 /// Points of a timeline: the newest.
 const POINTS_MAX: usize = 100_000;
 
+/// Pixels of the form for phones.
+const NARROW: u32 = 320;
+
 fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
+    let drawn = |svg| Some(Value::from_safe_string(svg));
     match chart::render_inline(spec) {
-        Ok(svg) => Drawn { svg: Some(Value::from_safe_string(svg)), caption, why: String::new(), table },
-        Err(error) => Drawn { svg: None, caption, why: clean::shorten(&error.to_string(), 200), table },
+        Ok(svg) => {
+            // Not every chart fits on a phone; those that do not are scrolled there.
+            let narrow = narrowed(spec).and_then(|spec| chart::render_inline(&spec).ok());
+            Drawn { svg: drawn(svg), narrow: narrow.and_then(drawn), caption, why: String::new(), table }
+        }
+        Err(error) => Drawn { svg: None, narrow: None, caption, why: clean::shorten(&error.to_string(), 200), table },
     }
+}
+
+/// The same chart laid out for a phone, with ids of its own; none for what is narrow already.
+fn narrowed(spec: &Spec) -> Option<Spec> {
+    let mut spec = spec.clone();
+    let frame = match &mut spec {
+        Spec::Timeline(chart) => &mut chart.frame,
+        Spec::StepComparison(chart) => &mut chart.frame,
+        Spec::StepWaterfall(chart) => &mut chart.frame,
+        Spec::Distribution(chart) => &mut chart.frame,
+        Spec::ModelUsage(chart) => &mut chart.frame,
+        Spec::Resources(chart) => &mut chart.frame,
+        Spec::Heatmap(chart) => &mut chart.frame,
+        _ => return None,
+    };
+    frame.width = NARROW;
+    frame.id.push_str("-narrow");
+    Some(spec)
 }
 
 /// Durations of the newest runs, the size of a word.
@@ -124,115 +159,6 @@ fn timeline_change(change: &super::ChangeView) -> Option<timeline::Change> {
     Some(timeline::Change { time, run: clean::shorten(&change.run_id, 40), before: change.before, after: change.after })
 }
 
-/// Steps before and after the last change: which one carries it.
-pub(super) fn differential_steps(profile: &PipelineProfile, since: Option<&str>) -> Option<Drawn> {
-    let changed: Vec<_> =
-        profile.steps.iter().filter(|step| step.before_s.is_some() || step.after_s.is_some()).collect();
-    if changed.is_empty() {
-        return None;
-    }
-    let labels = match since {
-        Some(run) => [format!("before run {run}"), format!("since run {run}")],
-        None => ["older half".to_owned(), "newer half".to_owned()],
-    };
-    let caption = format!("{}: steps, {} and {}", clean::name(&profile.pipeline), labels[0], labels[1]);
-    let table = Grid::new(caption.clone(), &["Step", "#Before", "#After", "#Difference", "#Change"])
-        .fill(&changed, |step| step_row(step));
-    let [before_label, after_label] = labels;
-    let rows = changed.iter().map(|step| steps::StepChange {
-        step: clean::name(&step.step),
-        before: step.before_s,
-        after: step.after_s,
-    });
-    let spec = steps::StepComparison {
-        frame: Frame::new("steps"),
-        subject: clean::name(&profile.pipeline),
-        quantity: "duration".to_owned(),
-        unit: Unit::Seconds,
-        better: Metric::Duration.better(),
-        before_label,
-        after_label,
-        steps: rows.take(steps::STEPS_MAX).collect(),
-        whole: None,
-    };
-    Some(draw(&Spec::StepComparison(spec), caption, table))
-}
-
-fn step_row(step: &StepProfile) -> Vec<Cell> {
-    let both = step.before_s.zip(step.after_s);
-    vec![
-        Cell::text(&step.step),
-        Cell::metric(Metric::Duration, step.before_s),
-        Cell::metric(Metric::Duration, step.after_s),
-        Cell::metric(Metric::Duration, both.map(|(before, after)| after - before)),
-        Cell::change(both.filter(|(before, _)| *before > 0.0).map(|(before, after)| (after / before - 1.0) * 100.0)),
-    ]
-}
-
-/// The same between the windows of a comparison.
-pub(super) fn compared_steps(pipeline: &PipelineComparison, place: usize) -> Option<Drawn> {
-    if pipeline.steps.is_empty() {
-        return None;
-    }
-    let caption = format!("{}: steps in A and B", clean::name(&pipeline.pipeline));
-    let rows = pipeline.steps.iter().map(|step| steps::StepChange {
-        step: clean::name(&step.step),
-        before: step.a_s,
-        after: step.b_s,
-    });
-    let spec = steps::StepComparison {
-        frame: Frame::new(format!("steps-{place}")),
-        subject: clean::name(&pipeline.pipeline),
-        quantity: "duration".to_owned(),
-        unit: Unit::Seconds,
-        better: Metric::Duration.better(),
-        before_label: "A".to_owned(),
-        after_label: "B".to_owned(),
-        steps: rows.take(steps::STEPS_MAX).collect(),
-        whole: None,
-    };
-    Some(draw(&Spec::StepComparison(spec), caption.clone(), super::pages::comparison::steps(pipeline)))
-}
-
-/// Median and slowest run on one scale.
-pub(super) fn waterfalls(profile: &PipelineProfile) -> Option<Drawn> {
-    let runs: Vec<&Waterfall> = profile.waterfalls.iter().filter(|run| !run.bars.is_empty()).take(4).collect();
-    if runs.is_empty() {
-        return None;
-    }
-    let label = |run: &Waterfall| format!("{} {}", clean::shorten(&run.label, 40), clean::shorten(&run.run_id, 24));
-    let caption = format!("{}: where the time goes", clean::name(&profile.pipeline));
-    let bars: Vec<_> = runs.iter().flat_map(|run| run.bars.iter().map(|bar| (label(run), bar))).collect();
-    let table =
-        Grid::new(caption.clone(), &["Step", "Run", "#Starts after", "#Takes", "Outcome"]).fill(&bars, |(run, bar)| {
-            vec![
-                Cell::text(&bar.step),
-                Cell::text(run),
-                Cell::metric(Metric::Duration, Some(bar.start_s)),
-                Cell::metric(Metric::Duration, Some(bar.duration_s)),
-                Cell::badge(outcome_badge(bar.outcome)),
-            ]
-        });
-    let run_steps = |run: &Waterfall| waterfall::RunSteps {
-        label: label(run),
-        duration_s: run.duration_s,
-        steps: run
-            .bars
-            .iter()
-            .take(waterfall::STEPS_MAX)
-            .map(|bar| waterfall::StepBar {
-                step: clean::name(&bar.step),
-                start_s: bar.start_s,
-                duration_s: bar.duration_s,
-                failed: matches!(bar.outcome, Outcome::Failure | Outcome::TimedOut),
-            })
-            .collect(),
-    };
-    let runs = runs.into_iter().map(run_steps).collect();
-    let spec = waterfall::StepWaterfall { frame: Frame::new("runs"), subject: clean::name(&profile.pipeline), runs };
-    Some(draw(&Spec::StepWaterfall(spec), caption, table))
-}
-
 /// How the values spread before and after the last change; one group without a change.
 pub(super) fn spread(profile: &PipelineProfile, series: &SeriesView, place: usize) -> Option<Drawn> {
     let since = series.changes.last();
@@ -294,9 +220,4 @@ fn spread_row(metric: Metric, group: &distribution::Group) -> Vec<Cell> {
         vec![Cell::text(&group.label), Cell::number(Some(sorted.len() as f64), |n| format_metric(Metric::Retries, n))];
     row.extend([0.0, 0.25, 0.5, 0.75, 1.0].map(|share| Cell::metric(metric, at(share))));
     row
-}
-
-/// Cost of all pipelines by model.
-pub(super) fn cost_by_model(_bundle: &super::Bundle) -> Option<Drawn> {
-    None
 }

@@ -1,0 +1,209 @@
+//! One face for commands: a store file opened here, or a running service asked over the wire.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::remote::Remote;
+use crate::detect;
+use crate::detect::gate::{GateSettings, Newest};
+use crate::model::{Run, Signal, Step, Verdict};
+use crate::otlp::conventions::Rules;
+use crate::otlp::sink::{Accepted, SubmitError};
+use crate::report;
+use crate::store::{Row, Store, StoreError, StoreOptions};
+
+/// How long an import waits for room in the buffers before it asks again.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why a command could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store did not take a request.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// Nothing answers at the address.
+    #[error("reach the service at {url}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// The cause.
+        source: tonic::transport::Error,
+    },
+    /// The service refused.
+    #[error("the service at {url} refused: {message}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// The answer was not understood.
+    #[error("the service answered with something this build does not know: {0}")]
+    Answer(String),
+    /// The client could not be started.
+    #[error("start the client")]
+    Runtime(#[from] std::io::Error),
+}
+
+impl ApiError {
+    /// What to do about it, where there is something to do.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.help(),
+            Self::Unreachable { .. } => {
+                Some("is `perfline serve` running there? --store also takes a DuckDB file".to_owned())
+            }
+            Self::Answer(_) => Some("are both ends of the same version? compare `perfline --version`".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct RunQuery {
+    /// Only this pipeline.
+    pub pipeline: Option<String>,
+    /// Only runs with this run_key or run_id.
+    pub run: Option<String>,
+    /// At most this many, the newest; 0 is all.
+    pub limit: u32,
+}
+
+/// What the gate is asked.
+#[derive(Clone, Debug, Default)]
+pub struct CheckQuery {
+    /// Only this pipeline.
+    pub pipeline: Option<String>,
+    /// The newest runs in which a change counts; 0 is the default.
+    pub last: u32,
+    /// Fixes the newest set by time, nanoseconds.
+    pub since_ns: Option<i64>,
+    /// Fixes the newest set by branch.
+    pub branch: Option<String>,
+    /// The branch that it is compared with.
+    pub base_branch: Option<String>,
+}
+
+impl CheckQuery {
+    fn settings(&self) -> GateSettings {
+        let defaults = GateSettings::default();
+        let newest = match (&self.branch, self.since_ns) {
+            (Some(branch), _) => Newest::Branch {
+                branch: branch.clone(),
+                base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()),
+            },
+            (None, Some(since)) => Newest::Since(since),
+            (None, None) => Newest::Last,
+        };
+        let last = if self.last == 0 { defaults.last } else { self.last as usize };
+        GateSettings { newest, last, ..defaults }
+    }
+}
+
+/// A store file opened here, or a running service.
+pub enum Backend {
+    /// The file is ours while the command runs.
+    Local(Store),
+    /// Asked over gRPC.
+    Remote(Box<Remote>),
+}
+
+impl Backend {
+    /// Opens `store`: a DuckDB file, or the URL of a running `perfline serve`.
+    pub fn open(store: &str, rules: Arc<Rules>) -> Result<Self, ApiError> {
+        if store.starts_with("http://") || store.starts_with("https://") {
+            return Remote::connect(store).map(|remote| Self::Remote(Box::new(remote)));
+        }
+        Ok(Self::Local(Store::open(&StoreOptions::new(PathBuf::from(store)), rules)?))
+    }
+
+    /// Rows of one read-only query over everything acknowledged so far.
+    pub fn query(&self, sql: &str) -> Result<Vec<Row>, ApiError> {
+        match self {
+            Self::Local(store) => {
+                store.flush()?;
+                Ok(store.reader()?.query(sql)?)
+            }
+            Self::Remote(remote) => remote.query(sql),
+        }
+    }
+
+    /// Runs, newest last.
+    pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, ApiError> {
+        match self {
+            Self::Local(store) => {
+                store.flush()?;
+                Ok(store.reader()?.runs(query.pipeline.as_deref(), query.run.as_deref(), query.limit)?)
+            }
+            Self::Remote(remote) => remote.runs(query),
+        }
+    }
+
+    /// Every attempt of every step of the runs that fit.
+    pub fn steps(&self, run: &str) -> Result<Vec<Step>, ApiError> {
+        match self {
+            Self::Local(store) => {
+                store.flush()?;
+                Ok(store.reader()?.steps(run)?)
+            }
+            Self::Remote(remote) => remote.steps(run),
+        }
+    }
+
+    /// Judges the newest runs.
+    pub fn check(&self, query: &CheckQuery) -> Result<Verdict, ApiError> {
+        match self {
+            Self::Local(store) => {
+                store.flush()?;
+                Ok(detect::check(&store.reader()?, query.pipeline.as_deref(), &query.settings())?)
+            }
+            Self::Remote(remote) => remote.check(query),
+        }
+    }
+
+    /// Everything that a report shows.
+    pub fn bundle(&self, kind: report::Kind, pipeline: Option<&str>) -> Result<report::Bundle, ApiError> {
+        match self {
+            Self::Local(store) => Ok(report::build(store, kind, pipeline)?),
+            Self::Remote(remote) => remote.bundle(kind, pipeline),
+        }
+    }
+
+    /// Stores one export request, durably.
+    pub fn import(&self, signal: Signal, request: Accepted) -> Result<(), ApiError> {
+        match self {
+            Self::Local(store) => {
+                // Imports may outrun the loader: wait for room instead of refusing what a file holds.
+                loop {
+                    match store.submit_blocking(request.clone()) {
+                        Err(SubmitError::Busy { .. }) => std::thread::sleep(BUSY_PAUSE),
+                        other => return Ok(other?),
+                    }
+                }
+            }
+            Self::Remote(remote) => remote.import(signal, request),
+        }
+    }
+
+    /// Closes every run without a root: no more is coming.
+    pub fn settle(&self) -> Result<(), ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.settle()?),
+            Self::Remote(remote) => remote.settle(),
+        }
+    }
+
+    /// Leaves nothing half-written.
+    pub fn close(self) -> Result<(), ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.close()?),
+            Self::Remote(_) => Ok(()),
+        }
+    }
+}

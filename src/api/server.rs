@@ -1,0 +1,136 @@
+//! The service: answers other perfline commands from the store that it has open.
+
+use std::pin::Pin;
+
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::backend::{ApiError, Backend, CheckQuery, RunQuery};
+use super::v1;
+use super::v1::perfline_server::{Perfline, PerflineServer};
+use crate::model::Signal;
+use crate::otlp::door::{self, Encoding, Limits};
+use crate::otlp::sink::Accepted;
+use crate::report;
+use crate::store::{Store, StoreError};
+
+/// Rows that one message of a query's answer carries.
+const ROWS_PER_MESSAGE: usize = 1_000;
+/// Requests larger than this are refused: an import sends one export request at a time.
+const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The messages of the service, for gRPC reflection.
+#[must_use]
+pub fn descriptor() -> &'static [u8] {
+    include_bytes!("generated/perfline.v1.binpb")
+}
+
+/// Serves one store.
+#[derive(Clone)]
+pub struct Service {
+    store: Store,
+}
+
+impl Service {
+    /// A tonic service over `store`.
+    #[must_use]
+    pub fn new(store: Store) -> PerflineServer<Self> {
+        PerflineServer::new(Self { store }).max_decoding_message_size(REQUEST_BYTES_MAX)
+    }
+
+    // Queries take as long as they take: off the network threads with them.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Backend) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let backend = Backend::Local(self.store.clone());
+        tokio::task::spawn_blocking(move || question(&backend))
+            .await
+            .map_err(|e| Status::internal(format!("the question failed: {e}")))?
+            .map_err(|error| to_status(&error))
+    }
+}
+
+fn to_status(error: &ApiError) -> Status {
+    match error {
+        ApiError::Store(StoreError::Query(message)) => Status::invalid_argument(message.clone()),
+        ApiError::Submit(error) => Status::unavailable(error.to_string()),
+        ApiError::Answer(message) => Status::invalid_argument(message.clone()),
+        other => {
+            let cause = std::error::Error::source(other).map_or(String::new(), |source| format!(": {source}"));
+            Status::internal(format!("{other}{cause}"))
+        }
+    }
+}
+
+type QueryStream = Pin<Box<dyn Stream<Item = Result<v1::QueryResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Perfline for Service {
+    type QueryStream = QueryStream;
+
+    async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<QueryStream>, Status> {
+        let sql = request.into_inner().sql;
+        let rows = self.ask(move |backend| backend.query(&sql)).await?;
+        let texts: Vec<String> = rows.into_iter().map(|row| serde_json::Value::Object(row).to_string()).collect();
+        let parts: Vec<_> =
+            texts.chunks(ROWS_PER_MESSAGE).map(|rows| Ok(v1::QueryResponse { rows_json: rows.to_vec() })).collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+
+    async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
+        let asked = request.into_inner();
+        let query = RunQuery { pipeline: asked.pipeline, run: asked.run, limit: asked.limit };
+        let runs = self.ask(move |backend| backend.runs(&query)).await?;
+        Ok(Response::new(v1::ListRunsResponse { runs: runs.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn list_steps(
+        &self,
+        request: Request<v1::ListStepsRequest>,
+    ) -> Result<Response<v1::ListStepsResponse>, Status> {
+        let run = request.into_inner().run;
+        let steps = self.ask(move |backend| backend.steps(&run)).await?;
+        Ok(Response::new(v1::ListStepsResponse { steps: steps.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<v1::CheckResponse>, Status> {
+        let query = CheckQuery::from(request.into_inner());
+        let verdict = self.ask(move |backend| backend.check(&query)).await?;
+        Ok(Response::new(verdict.into()))
+    }
+
+    async fn build_report(
+        &self,
+        request: Request<v1::BuildReportRequest>,
+    ) -> Result<Response<v1::BuildReportResponse>, Status> {
+        let asked = request.into_inner();
+        let kind = report::Kind::parse(&asked.kind).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let bundle = self.ask(move |backend| backend.bundle(kind, asked.pipeline.as_deref())).await?;
+        let bundle_json = serde_json::to_vec(&bundle).map_err(|e| Status::internal(e.to_string()))?;
+        Ok(Response::new(v1::BuildReportResponse { bundle_json }))
+    }
+
+    async fn import(&self, request: Request<v1::ImportRequest>) -> Result<Response<v1::ImportResponse>, Status> {
+        let asked = request.into_inner();
+        let signal = Signal::ALL
+            .into_iter()
+            .find(|signal| signal.as_str() == asked.signal)
+            .ok_or_else(|| Status::invalid_argument(format!("`{}` is no signal", asked.signal)))?;
+        let admitted = door::admit(signal, Encoding::Protobuf, asked.body.into(), &Limits::default())
+            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let refused = admitted.refused.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect();
+        let mut accepted = 0;
+        if let Some(request) = admitted.accepted {
+            accepted = u64::from(request.items);
+            let request = Accepted { signal, ..request };
+            self.ask(move |backend| backend.import(signal, request)).await?;
+        }
+        Ok(Response::new(v1::ImportResponse { accepted, refused }))
+    }
+
+    async fn settle(&self, _request: Request<v1::SettleRequest>) -> Result<Response<v1::SettleResponse>, Status> {
+        self.ask(Backend::settle).await?;
+        Ok(Response::new(v1::SettleResponse {}))
+    }
+}

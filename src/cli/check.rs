@@ -1,0 +1,88 @@
+//! `perfline check`: the gate.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::{print, print_json};
+use super::{Failure, Format, StoreArg};
+use crate::api::CheckQuery;
+use crate::model::unit::parse_time;
+use crate::model::{Severity, Verdict, VerdictWord};
+use crate::report::verdict_ansi;
+
+/// A regression at or above --fail-on.
+const EXIT_REGRESSION: u8 = 1;
+/// Not enough data, where --require-baseline asks for it.
+const EXIT_INSUFFICIENT: u8 = 3;
+
+/// The gate: exit 1 when a pipeline got worse within its newest runs.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 pass, 1 a regression at or above --fail-on, 2 usage, 3 not enough data with \
+--require-baseline, 70 internal.
+
+Examples:
+  perfline check
+  perfline check --pipeline nightly --fail-on CRITICAL
+  perfline check --branch \"$BRANCH\" --base-branch main --format json")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Only this pipeline.
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// From this severity on the gate fails: LOW, MEDIUM, HIGH, CRITICAL.
+    #[arg(long, default_value = "HIGH", value_parser = Severity::parse)]
+    fail_on: Severity,
+    /// A change counts when it lies within this many newest runs.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    last: u32,
+    /// Compare the runs since this time (RFC 3339) with those before.
+    #[arg(long, value_parser = parse_time)]
+    since: Option<i64>,
+    /// Compare the runs of this branch ...
+    #[arg(long)]
+    branch: Option<String>,
+    /// ... with the runs of that one.
+    #[arg(long, requires = "branch")]
+    base_branch: Option<String>,
+    /// Exit 3 where no series has enough runs to say.
+    #[arg(long)]
+    require_baseline: bool,
+    /// How the verdict is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let backend = args.store.open_existing()?;
+    let query = CheckQuery {
+        pipeline: args.pipeline.clone(),
+        last: args.last,
+        since_ns: args.since,
+        branch: args.branch.clone(),
+        base_branch: args.base_branch.clone(),
+    };
+    let verdict = judged(backend.check(&query)?, args.fail_on);
+    backend.close()?;
+    match args.format {
+        Format::Json => print_json(&verdict)?,
+        Format::Text => print(&verdict_ansi(&verdict, args.fail_on))?,
+    }
+    Ok(ExitCode::from(match verdict.verdict {
+        VerdictWord::Fail => EXIT_REGRESSION,
+        VerdictWord::InsufficientData if args.require_baseline => EXIT_INSUFFICIENT,
+        VerdictWord::Pass | VerdictWord::InsufficientData => 0,
+    }))
+}
+
+/// The verdict at the severity that was asked for.
+fn judged(verdict: Verdict, fail_on: Severity) -> Verdict {
+    let fails = verdict.findings.iter().any(|finding| finding.actionable && finding.severity >= fail_on);
+    let word = match verdict.verdict {
+        _ if fails => VerdictWord::Fail,
+        VerdictWord::InsufficientData => VerdictWord::InsufficientData,
+        _ => VerdictWord::Pass,
+    };
+    Verdict { verdict: word, ..verdict }
+}

@@ -1,0 +1,318 @@
+//! `perfline import`: files into the store, by the same way as live telemetry.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use prost::Message;
+use serde_json::{Map, Value};
+
+use super::output::{print, print_json};
+use super::{Failure, Format, StoreArg};
+use crate::api::Backend;
+use crate::model::Signal;
+use crate::otlp::door::{self, Encoding, Limits};
+use crate::otlp::history::{self, History};
+use crate::otlp::inflate::{Compression, inflate};
+use crate::otlp::sink::Accepted;
+use crate::report::clean::line as sanitize;
+
+/// Read OTLP (protobuf requests, JSON documents or lines) and run history (CSV, JSON lines) into
+/// the store. Imported twice, nothing doubles.
+#[derive(Debug, Args)]
+#[command(after_help = "Run history needs the columns pipeline, run_id, started_at; see docs/import.md for the others.
+
+Examples:
+  perfline import traces/*.pb
+  perfline import history.csv
+  zcat export.jsonl.gz | perfline import -")]
+pub(crate) struct ImportArgs {
+    /// Files, folders (read whole), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    store: StoreArg,
+    /// What protobuf files hold, where their names do not say: traces, metrics, logs.
+    #[arg(long, value_parser = parse_signal)]
+    signal: Option<Signal>,
+    /// Exit 1 when anything was refused.
+    #[arg(long)]
+    strict: bool,
+    /// How the summary is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+fn parse_signal(word: &str) -> Result<Signal, String> {
+    Signal::ALL
+        .into_iter()
+        .find(|signal| signal.as_str() == word)
+        .ok_or_else(|| format!("`{word}` is no signal; one of traces, metrics, logs"))
+}
+
+/// What an import did.
+#[derive(Debug, Default, serde::Serialize)]
+struct Summary {
+    files: usize,
+    spans: u64,
+    points: u64,
+    log_records: u64,
+    history_rows: u64,
+    /// Refused items by reason.
+    refused: BTreeMap<String, u64>,
+    /// The first refusals, with file and cause.
+    examples: Vec<String>,
+}
+
+/// A file may inflate to this many bytes.
+const FILE_BYTES_MAX: usize = 4 << 30;
+/// Refusals that are told one by one.
+const EXAMPLES_MAX: usize = 10;
+
+pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
+    let files = expand(&args.paths)?;
+    let backend = args.store.open()?;
+    let progress = progress_bar(files.len());
+    let mut importer = Importer { backend: &backend, signal: args.signal, summary: Summary::default() };
+    let imported = files.iter().try_for_each(|path| {
+        progress.inc(1);
+        importer.file(path)
+    });
+    progress.finish_and_clear();
+    let summary = importer.summary;
+    // What was read before a failure is stored: settle it all the same.
+    let settled = backend.settle();
+    backend.close()?;
+    imported?;
+    settled?;
+    match args.format {
+        Format::Json => print_json(&summary)?,
+        Format::Text => print(&told(&summary))?,
+    }
+    Ok(ExitCode::from(u8::from(args.strict && !summary.refused.is_empty())))
+}
+
+fn progress_bar(files: usize) -> ProgressBar {
+    // indicatif draws on standard error and only on a terminal.
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {elapsed}");
+    ProgressBar::new(files as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn told(summary: &Summary) -> String {
+    let counts = [
+        (summary.spans, "spans"),
+        (summary.points, "points"),
+        (summary.log_records, "log records"),
+        (summary.history_rows, "runs of history"),
+    ];
+    let read: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let read = if read.is_empty() { "nothing".to_owned() } else { read.join(", ") };
+    let mut text = format!("read {} files: {read}\n", summary.files);
+    for (reason, count) in &summary.refused {
+        text += &format!("refused {count}: {}\n", sanitize(reason));
+    }
+    for example in &summary.examples {
+        text += &format!("  {}\n", sanitize(example));
+    }
+    text
+}
+
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            let listed =
+                std::fs::read_dir(path).map_err(|e| Failure::machine(&format!("list `{}`", path.display()), &e))?;
+            let inside: Vec<PathBuf> = listed.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+            files.extend(inside.into_iter().filter(|file| file.is_file() && is_telemetry(file)));
+            files[before..].sort();
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// In a folder, only what names itself; the same request is often there as .pb and as .json.
+fn is_telemetry(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let known =
+        [".pb", ".binpb", ".json", ".jsonl", ".ndjson", ".csv", ".gz"].iter().any(|ending| name.ends_with(ending));
+    let twin = name.strip_suffix(".json").map(|stem| stem.strip_suffix(".wire").unwrap_or(stem));
+    known && name != "index.json" && !twin.is_some_and(|stem| file.with_file_name(format!("{stem}.pb")).exists())
+}
+
+/// What a file holds.
+enum Content {
+    Protobuf,
+    Json,
+    Csv,
+}
+
+struct Importer<'a> {
+    backend: &'a Backend,
+    signal: Option<Signal>,
+    summary: Summary,
+}
+
+impl Importer<'_> {
+    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+        let name = path.display().to_string();
+        let bytes = if name == "-" { read_stdin() } else { std::fs::read(path) };
+        let bytes = bytes.map_err(|e| Failure::machine(&format!("read `{name}`"), &e))?;
+        let compression = compression_of(&bytes);
+        // A file is not a request: it may be as long as memory holds.
+        let bytes = inflate(compression, Bytes::from(bytes), FILE_BYTES_MAX, &mut |_| true)
+            .map_err(|e| Failure::usage(format!("read `{name}`: {e}"), "is the file whole?"))?;
+        self.summary.files += 1;
+        match content_of(&name, &bytes) {
+            Content::Protobuf => self.protobuf(&name, bytes),
+            Content::Json => self.json(&name, &bytes),
+            Content::Csv => {
+                let read = history::read_csv(&bytes).map_err(|e| {
+                    Failure::usage(
+                        format!("read `{name}`: {e}"),
+                        "run history is CSV with a header; OTLP is .pb or .json",
+                    )
+                })?;
+                self.history(&name, read)
+            }
+        }
+    }
+
+    fn protobuf(&mut self, name: &str, bytes: Bytes) -> Result<(), Failure> {
+        let signal = self.signal.or_else(|| signal_of_name(name)).or_else(|| door::strict_signal(&bytes));
+        let Some(signal) = signal else {
+            return Err(Failure::usage(
+                format!("read `{name}`: it could be more than one kind of telemetry, or none"),
+                "say which: --signal traces, metrics or logs",
+            ));
+        };
+        self.request(name, signal, Encoding::Protobuf, bytes)
+    }
+
+    fn json(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let mut rows = Vec::new();
+        let mut documents = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+        let mut from = 0;
+        while let Some(document) = documents.next() {
+            let document = document.map_err(|e| {
+                Failure::usage(
+                    format!("read `{name}`: {e}"),
+                    "give OTLP/JSON (a document, or one a line) or run history",
+                )
+            })?;
+            let to = documents.byte_offset();
+            let text = Bytes::copy_from_slice(&bytes[from..to]);
+            from = to;
+            match document {
+                Value::Object(object) => match json_signal(&object) {
+                    Some(signal) => self.request(name, signal, Encoding::Json, text)?,
+                    None if object.is_empty() => {}
+                    None => rows.push(object),
+                },
+                Value::Array(items) => rows.extend(items.into_iter().filter_map(|item| match item {
+                    Value::Object(object) => Some(object),
+                    _ => None,
+                })),
+                other => self.refuse(name, "neither OTLP nor run history", 1, &other.to_string()),
+            }
+        }
+        if rows.is_empty() { Ok(()) } else { self.history(name, history::from_rows(rows, 1)) }
+    }
+
+    fn history(&mut self, name: &str, read: History) -> Result<(), Failure> {
+        self.summary.history_rows += read.rows as u64;
+        for (line, why) in read.refused {
+            self.refuse(&format!("{name}:{line}"), "bad run history row", 1, &why);
+        }
+        for request in read.requests {
+            let items =
+                request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum::<usize>();
+            let items = u32::try_from(items).unwrap_or(u32::MAX);
+            let body = Bytes::from(request.encode_to_vec());
+            self.backend.import(Signal::Traces, Accepted { signal: Signal::Traces, body, items })?;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, name: &str, signal: Signal, encoding: Encoding, bytes: Bytes) -> Result<(), Failure> {
+        let admitted = door::admit(signal, encoding, bytes, &Limits::default()).map_err(|e| {
+            Failure::usage(
+                format!("read `{name}` as {}: {e}", signal.as_str()),
+                "is it an OTLP export request? --signal says of what",
+            )
+        })?;
+        let message = admitted.message.unwrap_or_default();
+        for (reason, count) in &admitted.refused {
+            self.refuse(name, reason.as_str(), *count, &message);
+        }
+        let Some(request) = admitted.accepted else {
+            return Ok(());
+        };
+        let counter = match signal {
+            Signal::Traces => &mut self.summary.spans,
+            Signal::Metrics => &mut self.summary.points,
+            Signal::Logs => &mut self.summary.log_records,
+        };
+        *counter += u64::from(request.items);
+        Ok(self.backend.import(signal, request)?)
+    }
+
+    fn refuse(&mut self, name: &str, reason: &str, count: u64, why: &str) {
+        *self.summary.refused.entry(reason.to_owned()).or_default() += count;
+        if self.summary.examples.len() < EXAMPLES_MAX {
+            self.summary.examples.push(format!("{name}: {why}"));
+        }
+    }
+}
+
+fn compression_of(bytes: &[u8]) -> Compression {
+    match bytes {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        _ => Compression::Identity,
+    }
+}
+
+fn read_stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn content_of(name: &str, bytes: &[u8]) -> Content {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if name.ends_with(".pb") || name.ends_with(".binpb") {
+        Content::Protobuf
+    } else if name.ends_with(".csv") {
+        Content::Csv
+    } else if matches!(first, Some(b'{' | b'[')) {
+        Content::Json
+    } else if std::str::from_utf8(bytes).is_ok_and(|text| text.starts_with(|c: char| c.is_ascii_graphic())) {
+        Content::Csv
+    } else {
+        Content::Protobuf
+    }
+}
+
+fn signal_of_name(name: &str) -> Option<Signal> {
+    let stem = Path::new(name).file_name()?.to_str()?;
+    Signal::ALL.into_iter().find(|signal| stem.contains(&format!("-{}", signal.as_str())))
+}
+
+fn json_signal(object: &Map<String, Value>) -> Option<Signal> {
+    let keys = [
+        (Signal::Traces, ["resourceSpans", "resource_spans"]),
+        (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
+        (Signal::Logs, ["resourceLogs", "resource_logs"]),
+    ];
+    keys.into_iter().find(|(_, names)| names.iter().any(|name| object.contains_key(*name))).map(|(signal, _)| signal)
+}

@@ -1,0 +1,117 @@
+//! The command line: one file per command. Output goes to standard output, everything else to
+//! standard error.
+
+mod analyze;
+mod check;
+mod demo;
+mod explain;
+mod failure;
+mod import;
+mod output;
+mod query;
+mod report;
+mod runs;
+mod serve;
+mod wrap;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use failure::Failure;
+
+use crate::api::Backend;
+use crate::otlp::conventions::Rules;
+
+/// Tells a team, with proof, when a pipeline became slower, dearer, hungrier, flakier or worse.
+#[derive(Debug, Parser)]
+#[command(name = "perfline", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole path in a minute: three pipelines, a planted regression, the report.
+    Demo(demo::DemoArgs),
+    /// Receive OTLP over gRPC and HTTP, store it, answer other commands.
+    Serve(serve::ServeArgs),
+    /// Run a command, measure its process tree, send one run.
+    Run(wrap::RunArgs),
+    /// Read OTLP files and run history into the store.
+    Import(import::ImportArgs),
+    /// List runs, newest last.
+    Runs(runs::RunsArgs),
+    /// List the steps of one run.
+    Steps(runs::StepsArgs),
+    /// The gate: exit 1 when a pipeline got worse.
+    Check(check::CheckArgs),
+    /// Find the change points of plain series: no store needed.
+    Analyze(analyze::AnalyzeArgs),
+    /// Write reports as HTML, JSON and Markdown.
+    Report(report::ReportArgs),
+    /// Say why a trace is a run, or none.
+    Explain(explain::ExplainArgs),
+    /// Ask the store in SQL. Read-only.
+    Query(query::QueryArgs),
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StoreArg {
+    /// A DuckDB file, or the URL of a running `perfline serve`.
+    #[arg(long, env = "PERFLINE_STORE", default_value = "perfline.duckdb", value_name = "FILE|URL")]
+    store: String,
+}
+
+impl StoreArg {
+    pub(crate) fn open(&self) -> Result<Backend, Failure> {
+        Ok(Backend::open(&self.store, rules()?)?)
+    }
+
+    /// As `open`, but a file that is not there is an error: reading commands make no stores.
+    pub(crate) fn open_existing(&self) -> Result<Backend, Failure> {
+        let is_url = self.store.starts_with("http://") || self.store.starts_with("https://");
+        if !is_url && !std::path::Path::new(&self.store).exists() {
+            return Err(Failure::usage(
+                format!("open store `{}`: there is no such file", self.store),
+                "name it by --store or PERFLINE_STORE; `perfline import` and `perfline serve` make one",
+            ));
+        }
+        self.open()
+    }
+}
+
+/// How a list or table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+pub(crate) fn rules() -> Result<Arc<Rules>, Failure> {
+    Ok(Arc::new(Rules::embedded()?))
+}
+
+/// Runs one command and says how it went: see the exit codes in `perfline --help`.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Run(args) => wrap::run(args),
+        Command::Import(args) => import::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Steps(args) => runs::run_steps(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Query(args) => query::run(&args),
+    };
+    done.unwrap_or_else(|failure| failure.report())
+}

@@ -1,0 +1,93 @@
+//! `perfline report`: pages that people forward.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::print;
+use super::{Failure, StoreArg};
+use crate::report::{Bundle, Format, Kind, RenderedFile, Renderer};
+
+/// Write reports: self-contained HTML pages, JSON and Markdown.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  perfline report --out report
+  perfline report --kind pipeline --pipeline nightly --format html --out nightly
+  perfline report --from report/report.json --out again")]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    store: StoreArg,
+    /// Folder to write to; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Only this report: executive, pipeline, alerts, comparison; without it all of them, indexed.
+    #[arg(long, value_parser = Kind::parse)]
+    kind: Option<Kind>,
+    /// Only this pipeline.
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// Formats, separated by commas: html, json, md.
+    #[arg(long, value_delimiter = ',', default_value = "html,json,md", value_parser = Format::parse)]
+    format: Vec<Format>,
+    /// Render a report.json again instead of reading the store.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    let bundle = match &args.from {
+        Some(path) => read_bundle(path)?,
+        None => {
+            let backend = args.store.open_existing()?;
+            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
+            backend.close()?;
+            bundle
+        }
+    };
+    let written = write_report(&bundle, args.kind, &args.format, &args.out)?;
+    let first = written.first().map_or_else(|| args.out.clone(), |name| args.out.join(name));
+    print(&format!("wrote {} files; open {}\n", written.len(), first.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::machine(&format!("read `{}`", path.display()), &e))?;
+    Bundle::from_json(&text).map_err(|e| {
+        Failure::usage(format!("read `{}`: {e}", path.display()), "give a report.json that `perfline report` wrote")
+    })
+}
+
+/// Renders and writes every format; returns the file names, the page to open first.
+pub(super) fn write_report(
+    bundle: &Bundle,
+    kind: Option<Kind>,
+    formats: &[Format],
+    out: &Path,
+) -> Result<Vec<String>, Failure> {
+    let renderer = Renderer::new().map_err(|e| Failure::internal(&e))?;
+    let files = match kind {
+        None => renderer.render_all(bundle, formats),
+        Some(kind) => formats.iter().try_fold(Vec::new(), |mut files, format| {
+            files.extend(renderer.render(bundle, kind, *format)?);
+            Ok(files)
+        }),
+    };
+    let files: Vec<RenderedFile> = files.map_err(|e| Failure::internal(&e))?;
+    std::fs::create_dir_all(out).map_err(|e| Failure::machine(&format!("create `{}`", out.display()), &e))?;
+    for file in &files {
+        write_whole(&out.join(&file.name), file.content.as_bytes())?;
+    }
+    Ok(files.into_iter().map(|file| file.name).collect())
+}
+
+/// Written aside and moved into place: a reader never sees half a page.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let action = format!("write `{}`", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let aside = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::machine(&action, &e))?;
+    std::fs::write(aside.path(), bytes).map_err(|e| Failure::machine(&action, &e))?;
+    aside.persist(path).map_err(|e| Failure::machine(&action, &e.error))?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `perfline run`: measures a command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, rules};
+use crate::api::Backend;
+use crate::model::Signal;
+use crate::monitor::{Destination, Requests, RunRequest};
+use crate::otlp::sink::Accepted;
+
+/// Run a command, measure its process tree, send one run. The command's own exit code comes out.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The run goes to --endpoint, else to OTEL_EXPORTER_OTLP_ENDPOINT, else to the local default. A collector that
+is away costs a warning, never the command.
+
+Examples:
+  perfline run -- make test
+  perfline run --pipeline nightly --step build --endpoint http://127.0.0.1:4317 -- ./build.sh
+  perfline run --store runs.duckdb -- dbt build"
+)]
+pub(crate) struct RunArgs {
+    /// Name of the pipeline; else what CI says, else the program's name.
+    #[arg(long)]
+    pipeline: Option<String>,
+    /// The command is this step of the pipeline.
+    #[arg(long)]
+    step: Option<String>,
+    /// Id of the run; else what CI says, else the trace id.
+    #[arg(long)]
+    run_id: Option<String>,
+    /// OTLP collector: http://host:4317 (gRPC) or http://host:4318 (HTTP).
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Write into this store instead: a DuckDB file, or the URL of a running `perfline serve`.
+    #[arg(long, conflicts_with = "endpoint", value_name = "FILE|URL")]
+    store: Option<String>,
+    /// Measure this file or folder afterwards; may be given more than once.
+    #[arg(long, value_name = "PATH")]
+    output: Vec<PathBuf>,
+    /// Send the command line too. It often holds secrets.
+    #[arg(long)]
+    record_command: bool,
+    /// The command.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    let request = RunRequest {
+        pipeline: args.pipeline,
+        step: args.step,
+        run_id: args.run_id,
+        destination: if args.store.is_some() { Destination::Caller } else { Destination::Collector(args.endpoint) },
+        outputs: args.output,
+        record_command: args.record_command,
+        adopt_orphans: true,
+        ..RunRequest::new(args.command)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::machine("start the runtime", &e))?;
+    let report = match runtime.block_on(crate::monitor::run(request)) {
+        Ok(report) => report,
+        Err(error) => {
+            let code = error.exit_code();
+            anstream::eprintln!("perfline: {error}");
+            return Ok(exit_code(code));
+        }
+    };
+    for warning in &report.warnings {
+        anstream::eprintln!("perfline: {}", crate::report::clean::line(warning));
+    }
+    if let (Some(store), Some(requests)) = (&args.store, report.requests.clone()) {
+        // The command is done: a store that cannot be written costs a warning, never its exit code.
+        if let Err(failure) = store_run(store, requests) {
+            failure.warn("the run was not stored");
+        }
+    }
+    // Dies of Ctrl-C as the command did, so that a script around both stops.
+    Ok(exit_code(report.leave()))
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
+}
+
+fn store_run(store: &str, requests: Requests) -> Result<(), Failure> {
+    let backend = Backend::open(store, rules()?)?;
+    for (signal, body, items) in
+        [(Signal::Traces, requests.traces, requests.spans), (Signal::Metrics, requests.metrics, requests.points)]
+    {
+        if !body.is_empty() {
+            backend.import(signal, Accepted { signal, body: body.into(), items })?;
+        }
+    }
+    Ok(backend.close()?)
+}

@@ -1,0 +1,215 @@
+//! Checks every byte of a protobuf request, item by item, and cuts out the items that cannot be taken.
+
+use super::reason::{Census, Reason};
+use super::schema::{Id, KEY_VALUE, Kind, Label, Message, Role};
+use super::value::DEPTH_MAX;
+use super::wire::{Cursor, Field, WireError};
+
+/// How strictly a request is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checker {
+    /// Attributes that one message may carry.
+    pub(super) attributes_max: usize,
+    /// Whether unknown fields are errors, as when a file's signal is guessed.
+    pub(super) strict: bool,
+}
+
+impl Checker {
+    /// Counts the items of a request; an error means that the body as a whole is unreadable.
+    pub(super) fn census(self, request: &'static Message, body: &[u8]) -> Result<Census, WireError> {
+        let mut census = Census::default();
+        self.count(request, body, &mut census)?;
+        Ok(census)
+    }
+
+    fn count(self, message: &'static Message, raw: &[u8], census: &mut Census) -> Result<(), WireError> {
+        if let Err(error) = self.own_parts(message, raw) {
+            let reason = Reason::of(error).ok_or(error)?;
+            census.refuse(reason, items_below(message, raw)?);
+            return Ok(());
+        }
+        let mut cursor = Cursor::new(raw);
+        while let Some((number, field)) = cursor.field()? {
+            let Some((child, raw)) = child_of(message, number, field) else { continue };
+            if child.role == Role::Container {
+                self.count(child, raw, census)?;
+                continue;
+            }
+            match self.part(child, raw, 0) {
+                Ok(()) => census.items += 1,
+                Err(error) => census.refuse(Reason::of(error).ok_or(error)?, 1),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the request without the items, and without the blocks, that `census` refused.
+    pub(super) fn rewrite(self, message: &'static Message, raw: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+        let mut cursor = Cursor::new(raw);
+        let mut start = 0;
+        while let Some((number, field)) = cursor.field()? {
+            let end = raw.len() - cursor.remaining();
+            let whole = raw.get(start..end).unwrap_or_default();
+            start = end;
+            match child_of(message, number, field) {
+                None => out.extend_from_slice(whole),
+                Some((item, inner)) if item.role == Role::Item => {
+                    if self.part(item, inner, 0).is_ok() {
+                        out.extend_from_slice(whole);
+                    }
+                }
+                Some((container, inner)) => {
+                    if self.own_parts(container, inner).is_ok() {
+                        let place = open(out, number);
+                        self.rewrite(container, inner, out)?;
+                        close(out, place);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what a container holds beside its containers and items: resource, scope, names.
+    fn own_parts(self, message: &'static Message, raw: &[u8]) -> Result<(), WireError> {
+        let mut attributes = 0;
+        let mut cursor = Cursor::new(raw);
+        while let Some((number, field)) = cursor.field()? {
+            match message.field(number) {
+                None if self.strict => return Err(WireError::Tag),
+                None => {}
+                Some(spec) if is_below(spec.kind) => {
+                    field.bytes()?;
+                }
+                Some(spec) => {
+                    attributes += usize::from(is_attribute(spec.kind));
+                    self.field(spec.kind, spec.label, field, 0)?;
+                }
+            }
+        }
+        if attributes > self.attributes_max { Err(WireError::Attributes) } else { Ok(()) }
+    }
+
+    /// Checks a message that is taken or refused as one.
+    fn part(self, message: &'static Message, raw: &[u8], depth: u32) -> Result<(), WireError> {
+        if depth > DEPTH_MAX {
+            return Err(WireError::Depth);
+        }
+        let mut attributes = 0;
+        let (mut trace_id, mut span_id) = (false, false);
+        let mut cursor = Cursor::new(raw);
+        while let Some((number, field)) = cursor.field()? {
+            let Some(spec) = message.field(number) else {
+                if self.strict {
+                    return Err(WireError::Tag);
+                }
+                continue;
+            };
+            match spec.kind {
+                Kind::Id(Id::Trace) => trace_id = true,
+                Kind::Id(Id::Span) => span_id = true,
+                kind => attributes += usize::from(is_attribute(kind)),
+            }
+            self.field(spec.kind, spec.label, field, depth)?;
+        }
+        if message.needs_ids && !trace_id {
+            return Err(WireError::TraceId);
+        }
+        if message.needs_ids && !span_id {
+            return Err(WireError::SpanId);
+        }
+        if attributes > self.attributes_max && !message.is_map() { Err(WireError::Attributes) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn field(self, kind: Kind, label: Label, field: Field<'_>, depth: u32) -> Result<(), WireError> {
+        match (kind, field) {
+            (Kind::Text, _) => check_text(field.bytes()?),
+            (Kind::Message(message), Field::Len(raw)) => self.part(message, raw, depth + u32::from(message.nests)),
+            (Kind::Id(id), Field::Len(bytes)) => id.check(bytes),
+            (Kind::Bytes, Field::Len(_))
+            | (
+                Kind::Bool | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Enum(_),
+                Field::Varint(_),
+            )
+            | (Kind::Fixed64 | Kind::Sfixed64 | Kind::Double, Field::Fixed64(_))
+            | (Kind::Fixed32, Field::Fixed32(_)) => Ok(()),
+            (Kind::Fixed64 | Kind::Double, Field::Len(packed)) if label == Label::Repeated => {
+                if packed.len().is_multiple_of(8) { Ok(()) } else { Err(WireError::Truncated) }
+            }
+            (Kind::Uint64, Field::Len(packed)) if label == Label::Repeated => {
+                let mut cursor = Cursor::new(packed);
+                while cursor.remaining() > 0 {
+                    cursor.varint()?;
+                }
+                Ok(())
+            }
+            _ => Err(WireError::WireType),
+        }
+    }
+}
+
+/// Most text is ASCII, which is told faster than UTF-8.
+#[inline]
+fn check_text(bytes: &[u8]) -> Result<(), WireError> {
+    if bytes.is_ascii() || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(WireError::Utf8) }
+}
+
+fn is_below(kind: Kind) -> bool {
+    matches!(kind, Kind::Message(message) if message.role != Role::Part)
+}
+
+fn is_attribute(kind: Kind) -> bool {
+    matches!(kind, Kind::Message(message) if std::ptr::eq(message, &raw const KEY_VALUE))
+}
+
+/// The container or item in a field, if it is one.
+fn child_of<'a>(message: &'static Message, number: u32, field: Field<'a>) -> Option<(&'static Message, &'a [u8])> {
+    match (message.field(number)?.kind, field) {
+        (Kind::Message(child), Field::Len(raw)) if child.role != Role::Part => Some((child, raw)),
+        _ => None,
+    }
+}
+
+/// How many items a container holds, whatever they look like inside.
+fn items_below(message: &'static Message, raw: &[u8]) -> Result<u64, WireError> {
+    let mut items = 0;
+    let mut cursor = Cursor::new(raw);
+    while let Some((number, field)) = cursor.field()? {
+        if let Some((child, raw)) = child_of(message, number, field) {
+            items += if child.role == Role::Item { 1 } else { items_below(child, raw)? };
+        }
+    }
+    Ok(items)
+}
+
+/// Begins a length-delimited field: its tag, and one byte kept for the length. Returns where that byte is.
+pub(super) fn open(out: &mut Vec<u8>, number: u32) -> usize {
+    push_varint(out, u64::from(number << 3 | 2));
+    out.push(0);
+    out.len() - 1
+}
+
+/// Ends a length-delimited field: writes its length, moving the content where one byte is too few.
+pub(super) fn close(out: &mut Vec<u8>, place: usize) {
+    let length = out.len() - place - 1;
+    if let Ok(short @ 0..0x80) = u8::try_from(length) {
+        if let Some(byte) = out.get_mut(place) {
+            *byte = short;
+        }
+        return;
+    }
+    let mut prefix = Vec::with_capacity(10);
+    push_varint(&mut prefix, length as u64);
+    out.splice(place..=place, prefix);
+}
+
+/// Appends a varint.
+#[expect(clippy::cast_possible_truncation, reason = "masked to seven bits")]
+pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value as u8) | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

@@ -1,0 +1,144 @@
+//! Serves routes on a listener: HTTP/1.1 and HTTP/2 on one port, bounded against slow clients, drained at shutdown.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Connections open at once; more wait in the listener's queue.
+    pub connections_max: usize,
+    /// How long the headers of a request may take to arrive, counted from the end of the request before it.
+    pub header_timeout: Duration,
+    /// How often an HTTP/2 client is asked whether it is still there; it has as long again to answer.
+    pub keep_alive: Duration,
+    /// Requests open at once on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// How long requests under way may take once shutdown began.
+    pub drain_time: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            header_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(20),
+            streams_max: 256,
+            drain_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until `shutdown` is ready, then takes no new connection, finishes what is under way, and returns.
+/// gRPC routes come as `tonic::service::Routes::into_axum_router()`; both kinds may share one router.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    limits: ServeLimits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let builder = Arc::new(builder(&limits));
+    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let accept = async {
+            // The semaphore is never closed.
+            let permit = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener.accept().await?.0, permit))
+        };
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept => accepted,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                let (builder, routes, stopped) = (Arc::clone(&builder), routes.clone(), stopped.clone());
+                connections.spawn(async move {
+                    connection(stream, &builder, routes, stopped).await;
+                    drop(permit);
+                });
+            }
+            // Out of file descriptors, or a client that went away: the next accept may succeed.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
+        tracing::warn!("connections were cut off after {} s", limits.drain_time.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Both kinds of routes behind one port: what says `application/grpc` goes to the gRPC routes.
+/// Each keeps its own fallback, which `Router::merge` would not allow.
+pub fn one_port(http: Router, grpc: Router) -> Router {
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let routes = if content_type.starts_with(b"application/grpc") { grpc.clone() } else { http.clone() };
+        routes.oneshot(request)
+    }))
+}
+
+fn builder(limits: &ServeLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.keep_alive)
+        .keep_alive_timeout(limits.keep_alive)
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(64 << 10)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20);
+    builder
+}
+
+async fn connection(
+    stream: TcpStream,
+    builder: &Builder<TokioExecutor>,
+    routes: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Answers are small: they must not wait for more to send.
+    let _unsupported = stream.set_nodelay(true);
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    tokio::pin!(serving);
+    let stopping = async {
+        // A sender that is gone means the same as one that says stop.
+        let _closed = stopped.wait_for(|stopped| *stopped).await.is_err();
+    };
+    let outcome = tokio::select! {
+        outcome = &mut serving => outcome,
+        () = stopping => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(error, "a connection ended badly");
+    }
+}

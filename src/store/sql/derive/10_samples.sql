@@ -1,0 +1,149 @@
+-- Question: what did each run use of memory, CPU and disk, where its own span does not say?
+-- Needs: derive_new (01, 09); temp table touched_resources(resource_id ubigint, from_ns bigint, to_ns bigint):
+--        resources that got metric points, and the extent of them (may be empty)
+-- Leaves: runs with the figures filled in.
+
+create or replace temp table derive_sampled as
+with
+keys as (
+    select run_key from derive_new
+    union
+    select u.run_key
+    from run_resources as u
+    inner join touched_resources as t using (resource_id)
+    where u.first_ns <= t.to_ns + 120000000000 and u.last_ns >= t.from_ns - 120000000000
+)
+select
+    r.run_key,
+    u.resource_id,
+    r.started_ns,
+    r.ended_ns
+from keys as k
+inner join run_rows as r using (run_key)
+inner join run_resources as u using (run_key)
+where r.ended_ns > r.started_ns;
+
+-- Points are exported every minute or so: two minutes around hold the neighbours.
+set variable derive_from_ns = (select coalesce(min(started_ns), 0) - 120000000000 from derive_sampled);
+set variable derive_to_ns = (select coalesce(max(ended_ns), 0) + 120000000000 from derive_sampled);
+
+create or replace temp table derive_points as
+with
+-- One name per figure and process: the first of these that is there.
+names(figure, rank, name, state) as (
+    values
+        ('memory', 1, 'process.memory.usage', null),
+        ('memory', 2, 'process.runtime.cpython.memory', 'rss'),
+        ('memory', 3, 'process.runtime.memory', 'rss'),
+        ('memory', 4, 'process.resident_memory_bytes', null),
+        ('memory', 5, 'jvm.memory.used', null),
+        ('memory', 6, 'container.memory.usage', null),
+        ('cpu', 1, 'process.cpu.time', null),
+        ('cpu', 2, 'process.runtime.cpython.cpu_time', null),
+        ('cpu', 3, 'process.runtime.cpu.time', null),
+        ('cpu', 4, 'jvm.cpu.time', null),
+        ('cpu', 5, 'container.cpu.time', null),
+        ('disk', 1, 'process.disk.io', null)
+)
+select
+    n.figure,
+    n.rank,
+    p.resource_id,
+    p.time_ns,
+    p.start_ns,
+    p.temporality,
+    coalesce(p.value, p.value_int) as value,
+    coalesce(p.attributes, '') as attributes,
+    coalesce((p.attributes ->> 'direction'), (p.attributes ->> 'disk.io.direction')) as direction
+from point_rows as p
+inner join names as n on n.name = p.name
+where p.resource_id in (select resource_id from derive_sampled)
+    and p.time_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    and coalesce(p.value, p.value_int) is not null
+    and (n.state is null or (p.attributes ->> 'type') = n.state)
+qualify n.rank = min(n.rank) over (partition by p.resource_id, n.figure);
+
+create or replace temp table derive_figures as
+with
+-- A run shorter than the interval of export has its reading in the first point after it.
+reach as (
+    select
+        s.run_key,
+        s.resource_id,
+        s.started_ns,
+        greatest(s.ended_ns, coalesce(min(p.time_ns), s.ended_ns)) as until_ns
+    from derive_sampled as s
+    left join derive_points as p
+        on p.figure = 'memory'
+        and p.resource_id = s.resource_id
+        and p.time_ns between s.ended_ns and s.ended_ns + 120000000000
+    group by s.run_key, s.resource_id, s.started_ns, s.ended_ns
+),
+moments as (
+    select r.run_key, p.resource_id, p.time_ns, sum(p.value) as bytes
+    from reach as r
+    inner join derive_points as p
+        on p.figure = 'memory' and p.resource_id = r.resource_id and p.time_ns between r.started_ns and r.until_ns
+    group by r.run_key, p.resource_id, p.time_ns
+),
+memory as (
+    select run_key, max(bytes) as peak, avg(bytes) as mean
+    from moments
+    group by run_key
+),
+-- Counters as increases over intervals; a counter that falls was reset.
+before as (
+    select
+        *,
+        lag(time_ns) over series as before_ns,
+        lag(value) over series as before_value
+    from derive_points
+    where figure in ('cpu', 'disk')
+    window series as (partition by figure, resource_id, attributes order by time_ns)
+),
+increases as (
+    select
+        figure,
+        resource_id,
+        direction,
+        case when temporality = 1 then start_ns else coalesce(before_ns, start_ns) end as from_ns,
+        time_ns as to_ns,
+        case when temporality = 1 or before_value is null or value < before_value then value else value - before_value end
+            as increase
+    from before
+),
+shares as (
+    select
+        s.run_key,
+        i.figure,
+        i.direction,
+        i.increase * (least(i.to_ns, s.ended_ns) - greatest(i.from_ns, s.started_ns)) / (i.to_ns - i.from_ns) as share
+    from derive_sampled as s
+    inner join increases as i
+        on i.resource_id = s.resource_id and i.from_ns < s.ended_ns and i.to_ns > s.started_ns
+    where i.from_ns > 0 and i.to_ns > i.from_ns
+)
+select
+    k.run_key,
+    any_value(m.peak)::bigint as peak,
+    any_value(m.mean)::bigint as mean,
+    sum(s.share) filter (where s.figure = 'cpu') as cpu_s,
+    sum(s.share) filter (where s.figure = 'disk' and s.direction = 'read')::bigint as disk_read,
+    sum(s.share) filter (where s.figure = 'disk' and s.direction = 'write')::bigint as disk_write
+from (select distinct run_key from derive_sampled) as k
+left join memory as m using (run_key)
+left join shares as s using (run_key)
+group by k.run_key;
+
+-- What the run's own span says stays: it was measured closer by.
+update run_rows
+set
+    peak_memory_bytes = case when sampled then f.peak else coalesce(peak_memory_bytes, f.peak) end,
+    mean_memory_bytes = case when sampled then f.mean else coalesce(mean_memory_bytes, f.mean) end,
+    cpu_s = case when sampled then f.cpu_s else coalesce(run_rows.cpu_s, f.cpu_s) end,
+    disk_read_bytes = case when sampled then f.disk_read else coalesce(disk_read_bytes, f.disk_read) end,
+    disk_write_bytes = case when sampled then f.disk_write else coalesce(disk_write_bytes, f.disk_write) end
+from derive_figures as f
+where f.run_key = run_rows.run_key
+    and run_rows.started_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    and coalesce(f.peak, f.cpu_s, f.disk_read, f.disk_write) is not null;

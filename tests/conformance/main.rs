@@ -1,0 +1,10 @@
+//! The numbered points of the OTLP server checklist (opentelemetry-proto specification), one test or more for each,
+//! over real loopback sockets and with a sink in memory. Points 1 to 15 are gRPC, 16 to 29 HTTP, 30 to 36 JSON,
+//! 37 to 41 the data itself.
+
+mod data;
+mod grpc;
+mod harness;
+mod http;
+mod json;
+mod pressure;

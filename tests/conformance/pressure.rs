@@ -1,0 +1,126 @@
+//! What hostile and slow clients cost, and what is counted of them.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use perfline::otlp::budget::Budget;
+use perfline::otlp::door::Reason;
+use perfline::otlp::stats::{Outcome, Transport};
+use prost::Message as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::harness::{Memory, Reply, channel, door, door_with, gzip, start, traces};
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_memory_budget_turns_bodies_away_with_503_and_takes_small_ones_again() {
+    let door = door_with(Memory::default(), |state| state.budget = Budget::new(64 << 10)).await;
+    let bomb = gzip(&vec![b' '; 10 << 20]);
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let reply = door.send("POST", "/v1/traces", &headers, &bomb).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    let large = door.post("/v1/traces", "application/json", &vec![b' '; 1 << 20]).await;
+    assert_eq!(large.status, 503);
+    let small = door.post("/v1/traces", PROTOBUF, &traces(1).encode_to_vec()).await;
+    assert_eq!(small.status, 200);
+    assert_eq!(door.state.budget.free_bytes(), 64 << 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gzip_bomb_stops_at_the_limit() {
+    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 1 << 20).await;
+    let bomb = gzip(&vec![0; 64 << 20]);
+    let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
+    assert_eq!(door.send("POST", "/v1/traces", &headers, &bomb).await.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_given_up_and_others_are_served_meanwhile() {
+    let door = door_with(Memory::default(), |state| state.body_timeout = Duration::from_millis(200)).await;
+    let mut slow = TcpStream::connect(door.http).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(door.post("/v1/traces", PROTOBUF, &traces(1).encode_to_vec()).await.status, 200);
+    let reply = Reply::read(&mut slow).await;
+    assert_eq!(reply.status, 408);
+    assert!(reply.status_message().1.contains("did not arrive"));
+    assert_eq!(door.state.budget.free_bytes(), 256 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_counted_by_signal_transport_outcome_and_reason() {
+    let door = door().await;
+    let mut request = traces(5);
+    request.resource_spans[0].scope_spans[0].spans[0].trace_id.clear();
+    let body = request.encode_to_vec();
+    door.post("/v1/traces", PROTOBUF, &body).await;
+    door.json("/v1/traces", "{").await;
+    door.json("/v1/traces", "{}").await;
+    TraceServiceClient::new(door.channel().await).export(traces(2)).await.unwrap();
+    let snapshot = door.state.stats.snapshot();
+    let spans = &snapshot[0];
+    let count = |transport, outcome| {
+        let found = spans.requests.iter().find(|(t, o, _)| (*t, *o) == (transport, outcome));
+        found.map_or(0, |(_, _, count)| *count)
+    };
+    assert_eq!(count(Transport::HttpProtobuf, Outcome::Partial), 1);
+    assert_eq!(count(Transport::HttpJson, Outcome::Malformed), 1);
+    assert_eq!(count(Transport::HttpJson, Outcome::Success), 1);
+    assert_eq!(count(Transport::Grpc, Outcome::Success), 1);
+    assert_eq!((spans.received, spans.accepted), (7, 6));
+    assert_eq!(spans.refused.iter().find(|(reason, _)| *reason == Reason::TraceId).unwrap().1, 1);
+    let frame = 5 + traces(2).encoded_len();
+    assert_eq!(spans.wire_bytes, (body.len() + 3 + frame) as u64);
+    assert_eq!((snapshot[1].received, snapshot[2].received), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_finishes_what_is_under_way() {
+    use perfline::otlp::serve::{ServeLimits, serve};
+    let sink = Memory { barrier: Some(std::sync::Arc::new(tokio::sync::Barrier::new(2))), ..Memory::default() };
+    let barrier = sink.barrier.clone().unwrap();
+    let state = perfline::otlp::receive::DoorState::new(sink.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving =
+        tokio::spawn(serve(listener, perfline::otlp::http::router(state.clone()), ServeLimits::default(), async {
+            let _gone = stopped.await;
+        }));
+    let body = traces(1).encode_to_vec();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    // The request is inside once it holds a share of the budget.
+    while state.budget.free_bytes() == 256 << 20 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    barrier.wait().await;
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    serving.await.unwrap().unwrap();
+    assert_eq!(sink.taken.lock().unwrap().len(), 1);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_port_serves_both_transports() {
+    let state = perfline::otlp::receive::DoorState::new(Memory::default());
+    let (grpc, _health) = perfline::otlp::grpc::grpc_routes(state.clone(), &[]).await.unwrap();
+    let http = perfline::otlp::http::router(state.clone());
+    let (address, _stop) = start(perfline::otlp::serve::one_port(http, grpc.into_axum_router())).await;
+    TraceServiceClient::new(channel(address).await).export(traces(1)).await.unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\n\r\n{}";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Reply::read(&mut stream).await.status, 200);
+    assert_eq!(state.sink.taken.lock().unwrap().len(), 1);
+}
