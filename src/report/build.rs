@@ -19,9 +19,9 @@ use crate::store::{Reader, RunValues, Store, StoreError};
 use crate::track::health::{HealthInput, score};
 use crate::track::wilson_interval;
 
+use super::Estimate;
 use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
-use super::Estimate;
 use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
 use compare::{WINDOW_RUNS, order_worst_first};

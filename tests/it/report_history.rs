@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use perfline::detect::gate::{GateSettings, judge};
-use perfline::detect::history::read_series;
+use perfline::detect::read_series;
 use perfline::model::{Metric, Severity, Signal};
 use perfline::otlp::sink::Accepted;
 use perfline::report::build::build;

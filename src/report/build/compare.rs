@@ -6,8 +6,8 @@ use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
 use crate::detect::stats::robust::{mean, median};
 use crate::model::unit::format_time;
 use crate::model::{Better, Metric};
-use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
 use crate::report::Estimate;
+use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
 use crate::store::RunValues;
 
 use super::rows::Owner;
