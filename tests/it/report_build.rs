@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perfline::detect::gate::{GateSettings, judge};
-use perfline::detect::history::read_series;
+use perfline::detect::read_series;
 use perfline::model::clock::Clock;
 use perfline::model::unit::parse_time;
 use perfline::model::{Metric, Outcome, VerdictWord};
