@@ -9,5 +9,6 @@
 
 mod imports;
 mod report_build;
+mod report_history;
 mod support;
 mod truth;
