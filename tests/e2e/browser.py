@@ -1,0 +1,181 @@
+"""A real browser opens every page of a report: no console error, the text is there, nothing overflows, axe and html-validate content."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.parse
+
+import hostile
+from node import node_modules
+from otlp import BEGIN_NS, SECOND_NS, identity, span, traces
+from service import Missing, main, require, require_equal, require_program
+
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service as Driver
+except ImportError as error:
+    print(f"missing: {error}: pip install -r tests/e2e/requirements.txt", file=sys.stderr)
+    sys.exit(1)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --force-color-profile=srgb --hide-scrollbars"
+)
+# width, height, colour scheme
+LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
+SLOWER_FROM = 31
+
+
+def orders():
+    """A pipeline of 40 runs whose `transform` takes five times as long from run SLOWER_FROM on."""
+    spans = []
+    for number in range(1, 41):
+        trace, start = identity("orders", number, size=16), BEGIN_NS + number * 3600 * SECOND_NS
+        lengths = {"extract": 20.0, "transform": 200.0 if number >= SLOWER_FROM else 40.0, "load": 10.0}
+        lengths = {step: int(s * (1 + (number * 7919 % 97) / 1500) * SECOND_NS) for step, s in lengths.items()}
+        pairs = {"cicd.pipeline.name": "orders", "cicd.pipeline.run.id": f"run-{number}", "cicd.pipeline.result": "success"}
+        root = span(trace, "orders", start, sum(lengths.values()), pairs)
+        spans.append(root)
+        for step, length in lengths.items():
+            spans.append(span(trace, step, start, length, {"cicd.pipeline.task.name": step}, parent=root["spanId"]))
+            start += length
+    return traces(spans)
+
+
+def make_report(program, folder, name, requests):
+    """The pages of a report of what the requests hold."""
+    store, out = os.path.join(folder, f"{name}.duckdb"), os.path.join(folder, name)
+    path = os.path.join(folder, f"{name}-traces.jsonl")
+    with open(path, "w", encoding="utf-8") as file:
+        for request in requests:
+            file.write(json.dumps(request) + "\n")
+    program.ask("import", "--store", store, path)
+    program.ask("report", "--store", store, "--out", out)
+    return [os.path.join(out, page) for page in sorted(os.listdir(out)) if page.endswith(".html")]
+
+
+def open_browser(folder):
+    """Headless Chromium with a profile of its own."""
+    options = Options()
+    options.binary_location = require_program("chromium", "chromium")
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={os.path.join(folder, 'profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    try:
+        return webdriver.Chrome(options=options, service=Driver(require_program("chromedriver", "chromium-driver")))
+    except Exception as error:
+        raise Missing(f"chromium does not start: {error}") from None
+
+
+def named(path):
+    """folder/page.html"""
+    return "/".join(path.split(os.sep)[-2:])
+
+
+def open_page(browser, path, look):
+    """Opens a page in one look; returns what the console said."""
+    width, height, scheme = LOOKS[look]
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.get_log("browser")
+    browser.get("file://" + urllib.parse.quote(path))
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def read_page(browser):
+    """What is to be judged of an open page."""
+    return browser.execute_script(
+        """
+        const root = document.documentElement;
+        return {
+            text: document.body.innerText,
+            title: document.title,
+            lang: root.lang,
+            wide: root.scrollWidth - root.clientWidth,
+            charts: document.querySelectorAll('svg[role=img]').length,
+            background: getComputedStyle(document.body).backgroundColor,
+            hostile: window.hostile === undefined,
+            requests: performance.getEntriesByType('resource').map(entry => entry.name).filter(name => !name.startsWith('data:')),
+        };
+        """
+    )
+
+
+def run_axe(browser, axe):
+    """Findings of axe-core, one line each."""
+    browser.execute_script(axe)
+    browser.set_script_timeout(120)
+    violations = browser.execute_async_script(
+        "const done = arguments[arguments.length - 1];"
+        "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations), e => done([{id: String(e), nodes: []}]));"
+    )
+    return [
+        f"{violation['id']} ({violation.get('impact')}) x{len(violation['nodes'])}: "
+        + "; ".join(node["html"][:160] for node in violation["nodes"][:2])
+        for violation in violations
+    ]
+
+
+def judge_page(browser, path, look, axe):
+    """Fails on whatever is wrong with one page in one look; returns what was read."""
+    name = f"{named(path)} ({look})"
+    said = open_page(browser, path, look)
+    require(not said, f"{name}: the console says {said[:3]}")
+    page = read_page(browser)
+    require(page["hostile"], f"{name}: a name was executed")
+    require_equal(f"{name}: requests", page["requests"], [])
+    require(page["lang"] == "en" and page["title"], f"{name}: lang {page['lang']!r}, title {page['title']!r}")
+    require(page["wide"] <= 0, f"{name}: {page['wide']} pixels wider than its window")
+    found = run_axe(browser, axe)
+    require(not found, f"{name}: axe-core finds\n  " + "\n  ".join(found))
+    return page
+
+
+def expect_text(pages):
+    """The pages say what a reader came for."""
+    index = pages["ordinary/index.html"]
+    for word in ("orders", "transform", f"run-{SLOWER_FROM}"):
+        require(word in index["text"], f"index.html does not say {word!r}")
+    own = [page for name, page in pages.items() if name.startswith("ordinary/pipeline-orders-")]
+    require_equal("pages of the pipeline orders", len(own), 1)
+    require("transform" in own[0]["text"], "the page of orders does not name its step")
+    require(own[0]["charts"] >= 3, f"the page of orders has {own[0]['charts']} charts")
+    shown = sum("<script>window.hostile=1</script>" in page["text"] for page in pages.values())
+    require(shown >= 2, "a hostile name must be shown as text where its pipeline is listed and on its own page")
+
+
+def validate(paths, modules):
+    """html-validate over all pages."""
+    command = [require_program("node", "nodejs"), os.path.join(modules, "html-validate", "bin", "html-validate.mjs")]
+    judged = subprocess.run(
+        [*command, "--config", os.path.join(HERE, "htmlvalidate.json"), "--formatter", "text", *paths], capture_output=True, check=False
+    )
+    said = (judged.stdout + judged.stderr).decode("utf-8", "replace")
+    require(judged.returncode == 0, f"html-validate finds\n{said[:3000]}")
+
+
+def script(program, folder, _given):
+    """Every page, every look."""
+    modules = node_modules()
+    with open(os.path.join(modules, "axe-core", "axe.min.js"), encoding="utf-8") as file:
+        axe = file.read()
+    paths = make_report(program, folder, "ordinary", [orders()]) + make_report(program, folder, "hostile", hostile.requests())
+    validate(paths, modules)
+    browser = open_browser(folder)
+    try:
+        read = {look: {named(path): judge_page(browser, path, look, axe) for path in paths} for look in LOOKS}
+    finally:
+        browser.quit()
+    expect_text(read["light"])
+    require(read["light"]["ordinary/index.html"]["background"] != read["dark"]["ordinary/index.html"]["background"], "light and dark look the same")
+    print(f"{len(paths)} pages in {', '.join(LOOKS)}: no console error, no request, no overflow; axe-core and html-validate find nothing")
+
+
+if __name__ == "__main__":
+    main(script, __doc__)
