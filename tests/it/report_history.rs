@@ -13,7 +13,7 @@ use perfline::detect::gate::{GateSettings, judge};
 use perfline::detect::read_series;
 use perfline::model::{Metric, Severity, Signal};
 use perfline::otlp::sink::Accepted;
-use perfline::report::build::build;
+use perfline::report::build;
 use perfline::report::{ChangeWord, Kind, PipelineProfile};
 use prost::Message;
 
