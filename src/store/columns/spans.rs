@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
-use ahash::RandomState;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::table::{I64, Text, U8, U32, U64, table};
@@ -128,8 +128,11 @@ fn classify(
     resource: &ResourceFacts,
     rules: &Rules,
 ) -> Verdict {
-    let parts: Vec<_> =
-        span.events().map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>())).filter(|(.., attributes)| !attributes.is_empty()).collect();
+    let parts: Vec<_> = span
+        .events()
+        .map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>()))
+        .filter(|(.., attributes)| !attributes.is_empty())
+        .collect();
     let events: Vec<EventShape<'_>> = parts
         .iter()
         .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })

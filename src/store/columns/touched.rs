@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
-use ahash::RandomState;
 
 use super::append::Plain;
 use super::table::{Flag, I64, U64, table};
