@@ -86,7 +86,12 @@ pub(super) fn write_report(
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let action = format!("write `{}`", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
-    let aside = tempfile::NamedTempFile::new_in(folder).map_err(|e| Failure::machine(&action, &e))?;
+    // Pages are made to be shared: readable by others, as far as the user's mask allows.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let aside = tempfile::Builder::new()
+        .permissions(readable)
+        .tempfile_in(folder)
+        .map_err(|e| Failure::machine(&action, &e))?;
     std::fs::write(aside.path(), bytes).map_err(|e| Failure::machine(&action, &e))?;
     aside.persist(path).map_err(|e| Failure::machine(&action, &e.error))?;
     Ok(())

@@ -19,20 +19,22 @@ use crate::store::{Reader, RunValues, Store, StoreError};
 use crate::track::health::{HealthInput, score};
 use crate::track::wilson_interval;
 
+use super::Estimate;
 use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
-use super::Estimate;
 use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
 use compare::{WINDOW_RUNS, order_worst_first};
 use pipeline::{Judged, Told, add_levels, judge_pipeline};
 use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
-use tracks::{GATE_POINTS_MAX, collect_tracks};
+use tracks::{GATE_RUNS, collect_tracks};
 
 /// Newest closed runs that health, the waterfalls and the resources look at.
 const RECENT_RUNS: i64 = 60;
 /// Pipelines that are told: those with the newest runs.
 const PIPELINES_MAX: usize = 2_000;
+/// Points of a series on an overview.
+const OVERVIEW_POINTS_MAX: usize = 100;
 /// Points of a series on a page.
 const POINTS_MAX: usize = 1_000;
 /// Runs that a page's series reach back.
@@ -69,20 +71,15 @@ impl Depth {
     // A report over many pipelines tells less of each, so that the whole stays bounded.
     fn of(kind: Kind, pipelines: usize) -> Self {
         let share = |all: usize, least: usize, most: usize| (all / pipelines.max(1)).clamp(least, most);
-        let overview = Self {
-            runs_max: GATE_POINTS_MAX,
-            points_max: GATE_POINTS_MAX,
-            recent_max: 0,
-            pages: false,
-            compared: false,
-        };
+        let overview =
+            Self { runs_max: GATE_RUNS, points_max: OVERVIEW_POINTS_MAX, recent_max: 0, pages: false, compared: false };
         match kind {
             Kind::Executive | Kind::Alerts => overview,
             Kind::Comparison => Self { compared: true, ..overview },
             Kind::Pipeline => Self {
-                runs_max: share(200_000, GATE_POINTS_MAX, RUNS_MAX),
-                points_max: share(100_000, 100, POINTS_MAX),
-                recent_max: share(20_000, 50, RECENT_RUNS_MAX),
+                runs_max: share(60_000, GATE_RUNS, RUNS_MAX),
+                points_max: share(40_000, OVERVIEW_POINTS_MAX, POINTS_MAX),
+                recent_max: share(10_000, 50, RECENT_RUNS_MAX),
                 pages: true,
                 compared: true,
             },
@@ -149,7 +146,7 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
     let depth = Depth::of(kind, profiles.len());
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let runs = reader.run_values(pipeline, count(depth.runs_max))?;
-    let steps = reader.step_values(pipeline, count(depth.runs_max), count(GATE_POINTS_MAX))?;
+    let steps = reader.step_values(pipeline, count(depth.runs_max), count(GATE_RUNS))?;
     let tracks = collect_tracks(&runs, steps);
     let mut read = Read {
         depth,
@@ -303,6 +300,7 @@ fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInpu
         succeeded: row.recent_succeeded,
         failed: row.recent_failed,
         regressions: told.has_baseline.then(|| worse.map(|finding| finding.severity).collect()),
+        // The success rate is judged by itself: reliability.
         trends: told.trends.iter().filter(|trend| trend.metric != Metric::SuccessRate).map(|t| t.word).collect(),
         spread: row
             .recent_median_s

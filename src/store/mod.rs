@@ -59,7 +59,7 @@ impl StoreOptions {
             path: path.into(),
             buffer_bytes_max: 256 * 1024 * 1024,
             duckdb_memory_bytes_max: 2 * 1024 * 1024 * 1024,
-            load_interval: Duration::from_millis(500),
+            load_interval: Duration::from_millis(1500),
             run_idle_timeout: Duration::from_secs(60),
             clock: Clock::Wall,
         }

@@ -10,5 +10,6 @@
 mod e2e;
 mod imports;
 mod report_build;
+mod report_history;
 mod support;
 mod truth;

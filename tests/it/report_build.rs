@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use perfline::detect::gate::{GateSettings, judge};
-use perfline::detect::history::read_series;
+use perfline::detect::read_series;
 use perfline::model::clock::Clock;
 use perfline::model::unit::parse_time;
 use perfline::model::{Metric, Outcome, VerdictWord};
 use perfline::otlp::conventions::Rules;
-use perfline::report::build::build;
+use perfline::report::build;
 use perfline::report::{Bundle, ChangeWord, Format, Kind, PipelineProfile, Renderer};
 use perfline::store::{Store, StoreOptions};
 use perfline::track::{HealthWord, PartKind};

@@ -6,8 +6,8 @@ use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
 use crate::detect::stats::robust::{mean, median};
 use crate::model::unit::format_time;
 use crate::model::{Better, Metric};
-use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
 use crate::report::Estimate;
+use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
 use crate::store::RunValues;
 
 use super::rows::Owner;
@@ -15,6 +15,8 @@ use super::tracks::Track;
 
 /// Runs of a window.
 pub(super) const WINDOW_RUNS: usize = 20;
+/// Steps that are told: those that moved most.
+const STEPS_MAX: usize = 200;
 /// Fewer values than this on either side say nothing.
 const VALUES_MIN: usize = 5;
 /// Largest share of false ones among the differences of one pipeline that are called real.
@@ -71,6 +73,7 @@ pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &
     found.metrics.sort_by_key(|change| change.metric);
     let moved = |step: &StepChange| (step.b_s.unwrap_or(0.0) - step.a_s.unwrap_or(0.0)).abs();
     found.steps.sort_by(|x, y| moved(y).total_cmp(&moved(x)).then_with(|| x.step.cmp(&y.step)));
+    found.steps.truncate(STEPS_MAX);
     Some(found)
 }
 

@@ -158,7 +158,7 @@ mod tests {
         let points: Vec<_> = (0_i64..).zip(values).map(point).collect();
         let key = SeriesKey { pipeline: "build".to_owned(), step: None, metric, context: SeriesContext::default() };
         let places = (0..points.len()).collect();
-        Track { series: Series { key, points }, places }
+        Track { series: Series { key, points }, places, recent_from: 0 }
     }
 
     // Between -1 and 1, without a pattern.

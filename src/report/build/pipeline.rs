@@ -18,10 +18,8 @@ use super::rows::Owner;
 use super::series::{baseline, view};
 use super::tracks::Track;
 
-/// Newest values of a metric that its trend is drawn through: all kinds of reports tell the same trend.
-const TREND_VALUES_MAX: usize = 200;
 /// Pieces into which more values than these are gathered: the work grows with the square.
-const TREND_PIECES_MAX: usize = 100;
+const TREND_PIECES_MAX: usize = 60;
 /// Runs of a piece of a success rate.
 const RATE_PIECE_RUNS: usize = 10;
 /// Contexts of a metric, besides the busiest, that are shown.
@@ -93,9 +91,9 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
     let changed = last_change(&chosen, &levels);
     Told {
         findings: findings.iter().map(|finding| (*finding).clone()).collect(),
-        has_baseline: tracks.iter().any(|track| track.len() >= needed),
+        has_baseline: tracks.iter().any(|track| track.recent().len() >= needed),
         trends: busiest.values().map(|track| trend_of(track)).collect(),
-        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth.points_max)).collect(),
+        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth)).collect(),
         baselines: chosen
             .iter()
             .zip(&levels)
@@ -106,10 +104,10 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
     }
 }
 
-/// For each metric of the whole run the context with the most values; of equals that of the newest run.
+/// For each metric of the whole run the context with the most values of late; of equals that of the newest run.
 fn busiest<'a>(tracks: &[&'a Track]) -> BTreeMap<Metric, &'a Track> {
     let mut busiest: BTreeMap<Metric, &Track> = BTreeMap::new();
-    let size = |track: &Track| (track.len(), track.places.last().copied());
+    let size = |track: &Track| (track.recent().len(), track.places.last().copied());
     for track in tracks.iter().filter(|track| track.step().is_none()) {
         let known = busiest.entry(track.metric()).or_insert(track);
         if size(track) > size(known) {
@@ -162,8 +160,7 @@ fn choose<'a>(
 
 /// Trend of the newest values.
 fn trend_of(track: &Track) -> Trend {
-    let points = &track.series.points;
-    let newest = &points[points.len().saturating_sub(TREND_VALUES_MAX)..];
+    let newest = track.recent();
     let first = newest.first().map_or(0, |point| point.started_at);
     #[allow(clippy::cast_precision_loss, reason = "a day has fewer nanoseconds than 2^53")]
     let day = |at: UnixNanos| at.saturating_sub(first) as f64 / 86_400e9;
@@ -253,7 +250,7 @@ mod tests {
     fn gathering_keeps_a_slope_and_bounds_the_count() {
         let values: Vec<(f64, f64)> = (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
         let gathered = gather(&values, false);
-        assert_eq!(gathered.len(), 100);
+        assert_eq!(gathered.len(), 50);
         assert!(gathered.iter().all(|(x, y)| (y - 2.0 * x).abs() < 1e-9));
     }
 

@@ -7,15 +7,20 @@ use crate::model::{Finding, Metric, Outcome};
 use crate::report::profile::{BaselineProvenance, ChangeView, LevelView, PointView, SeriesView};
 use crate::store::{RunValue, RunValues};
 
+use super::Depth;
 use super::levels::Levels;
 use super::tracks::Track;
 use crate::detect::gate::GateSettings;
 use crate::detect::stats::robust::{mad, mean, median};
 
-/// A series for the charts, with at most `point_count_max` points.
-pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, point_count_max: usize) -> SeriesView {
+/// A series for the charts: a page shows all of it, thinned; an overview the newest points.
+pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, depth: Depth) -> SeriesView {
     let points = points(track, levels, runs);
-    let kept = thin(&points, point_count_max);
+    let kept = if depth.pages {
+        thin(&points, depth.points_max)
+    } else {
+        (points.len().saturating_sub(depth.points_max)..points.len()).collect()
+    };
     let time = |position: usize| format_time(track.series.points[position].started_at);
     SeriesView {
         metric: track.metric(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::{Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
 use crate::store::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 
-/// Newest values of a series that the gate is given: it looks at the newest 20, the 60 before them, and as many again
-/// to find where that level began.
-pub(super) const GATE_POINTS_MAX: usize = 200;
+/// Newest runs of a context that the gate is given, and that trends are drawn through, whatever the kind of report: the
+/// gate looks at the newest 20 values, the 60 before them, and as many again to find where that level began.
+pub(super) const GATE_RUNS: usize = 200;
 
 /// One series with the run behind each point.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Track {
     pub(super) series: Series,
     /// For each point its place among the runs that were read.
     pub(super) places: Vec<usize>,
+    /// First of the points that lie within the newest [`GATE_RUNS`] runs of the context.
+    pub(super) recent_from: usize,
 }
 
 impl Track {
@@ -38,10 +40,14 @@ impl Track {
         self.series.points.iter().map(|point| point.value).collect()
     }
 
-    /// Its newest values, as the gate sees them.
+    /// Its points within the newest runs.
+    pub(super) fn recent(&self) -> &[SeriesPoint] {
+        &self.series.points[self.recent_from.min(self.len())..]
+    }
+
+    /// The series as the gate sees it.
     pub(super) fn for_gate(&self) -> Series {
-        let first = self.len().saturating_sub(GATE_POINTS_MAX);
-        Series { key: self.series.key.clone(), points: self.series.points[first..].to_vec() }
+        Series { key: self.series.key.clone(), points: self.recent().to_vec() }
     }
 }
 
@@ -52,10 +58,12 @@ pub(super) fn collect_tracks(runs: &RunValues, steps: StepValues) -> BTreeMap<St
     for (place, run) in runs.runs.iter().enumerate() {
         of_context[run.context].push(place);
     }
+    let first_recent = |places: &Vec<usize>| places.get(places.len().saturating_sub(GATE_RUNS)).copied();
+    let recent: Vec<usize> = of_context.iter().map(|places| first_recent(places).unwrap_or(0)).collect();
     for (context, places) in of_context.iter().enumerate() {
         for (at, metric) in RUN_METRICS.into_iter().enumerate() {
             let value = |place: &usize| (*place, runs.runs[*place].values[at]);
-            push(&mut tracks, runs, context, (None, metric), places.iter().map(value));
+            push(&mut tracks, runs, (context, recent[context]), (None, metric), places.iter().map(value));
         }
     }
     let mut rows = steps.rows;
@@ -67,7 +75,7 @@ pub(super) fn collect_tracks(runs: &RunValues, steps: StepValues) -> BTreeMap<St
         let (context, step) = (key(first).0, &steps.steps[first.step]);
         for (at, metric) in STEP_METRICS.into_iter().enumerate() {
             let values = group.iter().map(|row| (row.place, row.values[at]));
-            push(&mut tracks, runs, context, (Some(step), metric), values);
+            push(&mut tracks, runs, (context, recent[context]), (Some(step), metric), values);
         }
     }
     for own in tracks.values_mut() {
@@ -79,7 +87,7 @@ pub(super) fn collect_tracks(runs: &RunValues, steps: StepValues) -> BTreeMap<St
 fn push(
     tracks: &mut BTreeMap<String, Vec<Track>>,
     runs: &RunValues,
-    context: usize,
+    (context, recent): (usize, usize),
     (step, metric): (Option<&String>, Metric),
     values: impl Iterator<Item = (usize, f64)>,
 ) {
@@ -90,8 +98,9 @@ fn push(
     let (pipeline, context) = runs.contexts[context].clone();
     let points = known.iter().map(|(place, value)| point(&runs.runs[*place], *value)).collect();
     let key = SeriesKey { pipeline: pipeline.clone(), step: step.cloned(), metric, context };
+    let recent_from = known.partition_point(|(place, _)| *place < recent);
     let places = known.into_iter().map(|(place, _)| place).collect();
-    tracks.entry(pipeline).or_default().push(Track { series: Series { key, points }, places });
+    tracks.entry(pipeline).or_default().push(Track { series: Series { key, points }, places, recent_from });
 }
 
 fn point(run: &RunValue, value: f64) -> SeriesPoint {

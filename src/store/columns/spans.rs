@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::xxh3_128;
@@ -30,7 +31,7 @@ table! {
 pub(super) struct SpanColumns {
     table: SpanTable,
     rows: usize,
-    seen: HashSet<u128>,
+    seen: HashSet<u128, RandomState>,
     text: String,
 }
 
@@ -127,8 +128,11 @@ fn classify(
     resource: &ResourceFacts,
     rules: &Rules,
 ) -> Verdict {
-    let parts: Vec<_> =
-        span.events().map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>())).collect();
+    let parts: Vec<_> = span
+        .events()
+        .map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>()))
+        .filter(|(.., attributes)| !attributes.is_empty())
+        .collect();
     let events: Vec<EventShape<'_>> = parts
         .iter()
         .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 
@@ -38,7 +39,7 @@ impl Extent {
 /// What one load touched.
 #[derive(Default)]
 pub(super) struct Touched {
-    traces: HashMap<(u64, u64), Extent>,
+    traces: HashMap<(u64, u64), Extent, RandomState>,
     resources: HashMap<u64, Extent>,
 }
 

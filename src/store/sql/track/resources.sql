@@ -1,6 +1,7 @@
 -- Question: how did the newest run of each pipeline that was sampled use CPU, memory and disk while it went on?
 -- Needs: $pipeline (null: all), $recent_count (newest runs looked at), $sample_count_max (samples of a run)
--- A point names its run, else its resource does; counters are told as what was added since the sample before.
+-- A point names its run, else its resource does; counters are told as what was added since the sample before,
+-- unknown where a counter began anew.
 with
 input as (
     select
@@ -83,10 +84,10 @@ select
     r.service,
     r.run_id,
     (r.time_ns - r.started_ns) / 1e9 as at_s,
-    greatest(r.cpu_cores, 0) as cpu_cores,
+    case when r.cpu_cores >= 0 then r.cpu_cores end as cpu_cores,
     r.memory_bytes,
-    greatest(r.disk_read_bytes, 0) as disk_read_bytes,
-    greatest(r.disk_write_bytes, 0) as disk_write_bytes
+    case when r.disk_read_bytes >= 0 then r.disk_read_bytes end as disk_read_bytes,
+    case when r.disk_write_bytes >= 0 then r.disk_write_bytes end as disk_write_bytes
 from rated as r, input
 where (r.place - 1) % greatest(1, (r.of_count + input.sample_count_max - 1) // input.sample_count_max) = 0
 order by r.pipeline, r.service nulls first, r.time_ns

@@ -38,10 +38,15 @@ chosen as (
 ),
 bars as (
     select
-        c.run_key,
+        c.pipeline,
+        c.service,
+        c.label,
         c.side,
+        c.run_id,
+        c.started_ns,
+        c.duration_s as run_duration_s,
         s.step,
-        s.parent_step,
+        s.parent_step as parent,
         (s.started_ns - c.started_ns) / 1e9 as start_s,
         s.duration_s,
         s.outcome,
@@ -52,21 +57,7 @@ bars as (
     join step_rows as s on s.run_key = c.run_key
     where s.duration_s is not null
 )
-select
-    c.pipeline,
-    c.service,
-    c.label,
-    c.run_id,
-    c.started_ns,
-    c.duration_s as run_duration_s,
-    b.step,
-    b.parent_step as parent,
-    b.start_s,
-    b.duration_s,
-    b.outcome,
-    b.attempt
-from chosen as c
-join bars as b on b.run_key = c.run_key and b.side = c.side
-cross join input
-where b.place <= input.bar_count_max
-order by c.pipeline, c.service nulls first, c.side, b.place
+select bars.* exclude (side, place)
+from bars
+where place <= (select input.bar_count_max from input)
+order by pipeline, service nulls first, side, place
