@@ -68,6 +68,17 @@ def check_options(program):
     return count
 
 
+def check_commands(program):
+    """docs/commands.md lists every command, and no page names one that is not there."""
+    there = set(re.findall(r"^  (\w+)  ", program.ask("--help").split("Commands:")[1].split("Options:")[0], flags=re.M)) - {"help"}
+    listed = {name for name in re.findall(r"^\| `(\w+)[^`]*` \|", read("docs/commands.md").split("## The store")[0], flags=re.M)}
+    require_equal("commands in docs/commands.md", sorted(listed), sorted(there))
+    for page in pages():
+        named = set(re.findall(r"`perfline ([a-z]+)\b", read(page)))
+        require(named <= there, f"{page} names commands that are not there: {sorted(named - there)}")
+    return len(there)
+
+
 def check_metrics(http):
     """Every metric that docs/prometheus.md names in its tables is exposed, and the other way round."""
     exposed = set(re.findall(r"^# TYPE (\S+) ", get(f"{http}/metrics")[0], flags=re.M))
@@ -107,6 +118,7 @@ def script(program, folder, _given):
         post(service.http, "traces", traces([span("0" * 32, "bad", BEGIN_NS, 1, {})]))
         done = {
             "links": check_links(),
+            "commands": check_commands(program),
             "views": check_views(program, service.http),
             "queries": check_queries(program, service.http),
             "options": check_options(program),
