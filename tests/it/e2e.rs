@@ -37,6 +37,11 @@ fn hostile_names_are_harmless_in_every_output() {
 }
 
 #[test]
+fn the_demo_finds_what_it_planted() {
+    run_script("demo.py", &[]);
+}
+
+#[test]
 fn the_documentation_names_what_exists() {
     run_script("docs.py", &[]);
 }
