@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::output::{print, print_json, terminal_width};
+use super::output::{print, print_data, print_json, terminal_width};
 use super::{Failure, StoreArg};
 use crate::report::{Align, Table};
 use crate::store::Row;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, Failure> {
     backend.close()?;
     match args.format {
         QueryFormat::Json => print_json(&rows)?,
-        QueryFormat::Csv => print(&to_csv(&rows)?)?,
+        QueryFormat::Csv => print_data(&to_csv(&rows)?)?,
         QueryFormat::Text => print(&to_table(&rows))?,
     }
     Ok(ExitCode::SUCCESS)
