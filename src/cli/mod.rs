@@ -2,16 +2,21 @@
 //! standard error.
 
 mod analyze;
+mod branding;
 mod check;
 mod demo;
 mod explain;
+mod faces;
 mod failure;
+mod health;
 mod import;
 mod output;
 mod query;
 mod report;
 mod runs;
 mod serve;
+mod show;
+mod tail;
 mod wrap;
 
 use std::process::ExitCode;
@@ -46,6 +51,12 @@ enum Command {
     Runs(runs::RunsArgs),
     /// List the steps of one run.
     Steps(runs::StepsArgs),
+    /// Show one run: facts, steps, model calls, resources.
+    Show(show::ShowArgs),
+    /// Print runs as they end.
+    Tail(tail::TailArgs),
+    /// Health of every pipeline, 0 to 100, and why.
+    Health(health::HealthArgs),
     /// The gate: exit 1 when a pipeline got worse.
     Check(check::CheckArgs),
     /// Find the change points of plain series: no store needed.
@@ -107,6 +118,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Steps(args) => runs::run_steps(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
