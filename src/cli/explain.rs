@@ -45,7 +45,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     match (args.format, &args.trace_id) {
         (Format::Json, _) => print_json(&rows)?,
         (Format::Text, None) if rows.is_empty() => print("every trace belongs to a run\n")?,
-        (Format::Text, Some(trace_id)) if rows.is_empty() => print(&format!("no span of trace {trace_id} is stored\n"))?,
+        (Format::Text, Some(trace_id)) if rows.is_empty() => {
+            print(&format!("no span of trace {trace_id} is stored\n"))?
+        }
         (Format::Text, _) => print(&to_table(&rows))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -100,16 +100,18 @@ fn tell(whole: &Whole) -> String {
     let mut out = format!("{} / {}  {}\n\n", line(&run.pipeline), line(&run.run_id), run.outcome.as_str());
     for (name, value) in facts(run) {
         if let Some(value) = value {
-            out += &format!("  {name:<10} {}\n", line(&value));
+            out += &format!("  {name:<12} {}\n", line(&value));
         }
     }
     if let Some(error) = &run.error {
-        out += &format!("  {:<10} {}\n", "error", shorten(error, 2_000));
+        out += &format!("  {:<12} {}\n", "error", shorten(error, 2_000));
     }
     out += &format!("\nsteps\n{}", waterfall(run, &whole.steps));
-    for (title, rows) in
-        [("model calls", &whole.model_calls), ("quality scores", &whole.quality_scores), ("resources", &whole.resources)]
-    {
+    for (title, rows) in [
+        ("model calls", &whole.model_calls),
+        ("quality scores", &whole.quality_scores),
+        ("resources", &whole.resources),
+    ] {
         if !rows.is_empty() {
             let shown = &rows[..rows.len().min(CALLS_MAX)];
             out += &format!("\n{title}\n{}", to_table(shown));
@@ -136,13 +138,19 @@ fn facts(run: &Run) -> Vec<(&'static str, Option<String>)> {
         ("revision", run.revision.clone()),
         ("environment", run.environment.clone()),
         ("host class", run.host_class.clone()),
-        ("cost", run.cost_usd.map(|usd| format!("{} ({})", format_usd(usd), run.cost_source.as_deref().unwrap_or("stated")))),
+        (
+            "cost",
+            run.cost_usd.map(|usd| format!("{} ({})", format_usd(usd), run.cost_source.as_deref().unwrap_or("stated"))),
+        ),
         ("tokens", tokens),
         ("model", run.model.clone()),
         ("calls", run.api_calls.map(|count| count.to_string())),
         ("memory", run.peak_memory_bytes.map(|bytes| format!("{} peak", format_bytes(bytes as f64)))),
         ("cpu", run.cpu_s.map(format_duration)),
-        ("quality", run.quality_score.map(|score| if score <= 1.0 { format_share(score) } else { format_count(score) })),
+        (
+            "quality",
+            run.quality_score.map(|score| if score <= 1.0 { format_share(score) } else { format_count(score) }),
+        ),
         ("items", run.items.map(format_count)),
         ("retries", (run.retries > 0).then(|| run.retries.to_string())),
         ("trace", run.trace_id.clone()),
@@ -185,9 +193,10 @@ fn waterfall(run: &Run, steps: &[Step]) -> String {
     let mut out = String::new();
     for (place, row) in text.lines().enumerate() {
         let space = " ".repeat(widest - row.chars().count());
-        let bar = place.checked_sub(1).and_then(|place| steps.get(place)).map_or(String::new(), |step| {
-            bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns)
-        });
+        let bar = place
+            .checked_sub(1)
+            .and_then(|place| steps.get(place))
+            .map_or(String::new(), |step| bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns));
         out += &format!("{}\n", format!("{row}{space}  {bar}").trim_end());
     }
     for step in steps {

@@ -51,8 +51,7 @@ pub(super) fn run(args: &TailArgs) -> Result<ExitCode, Failure> {
     let mut told: Option<HashSet<String>> = None;
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
-        let ended: Vec<Run> =
-            backend.runs(&query)?.into_iter().filter(|run| run.state == RunState::Closed).collect();
+        let ended: Vec<Run> = backend.runs(&query)?.into_iter().filter(|run| run.state == RunState::Closed).collect();
         let fresh: Vec<&Run> = match &told {
             None => ended.iter().skip(ended.len().saturating_sub(args.last as usize)).collect(),
             Some(told) => ended.iter().filter(|run| !told.contains(&run.run_key)).collect(),

@@ -19,11 +19,12 @@ use crate::store::{Reader, RunValues, Store, StoreError};
 use crate::track::health::{HealthInput, score};
 use crate::track::wilson_interval;
 
+use super::Estimate;
 use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
-use super::Estimate;
 use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
+pub use compare::compare_series;
 use compare::{WINDOW_RUNS, order_worst_first};
 use pipeline::{Judged, Told, add_levels, judge_pipeline};
 use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
