@@ -16,6 +16,8 @@ use crate::store::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, Store, Stor
 
 /// Name of the DuckDB file within a backup.
 const COPY: &str = "perfline.duckdb";
+/// Smaller limits are refused, bytes.
+const SIZE_MIN: u64 = 100_000_000;
 /// Name of the list of what a backup holds.
 const MANIFEST: &str = "manifest.json";
 
@@ -62,7 +64,7 @@ pub(crate) struct PruneArgs {
     /// What ended longer ago than this: 90d, 12w, 36h.
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     older_than: Option<i64>,
-    /// The oldest, until no more than this is in use: 500MB, 10GB, 2GiB.
+    /// The oldest, so that about this much stays in use: 500MB, 10GB, 2GiB; 100MB at least.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
     /// Say what would go, and keep it.
@@ -347,7 +349,11 @@ fn parse_size(text: &str) -> Result<u64, String> {
         ("B", 1),
     ];
     let (number, bytes) = split_unit(text, &units)?;
-    number.checked_mul(bytes.unsigned_abs()).ok_or_else(|| "too large".to_owned())
+    let size = number.checked_mul(bytes.unsigned_abs()).ok_or_else(|| "too large".to_owned())?;
+    if size < SIZE_MIN {
+        return Err("less than 100MB: an empty store takes some MB, so a small limit would take everything".to_owned());
+    }
+    Ok(size)
 }
 
 fn split_unit(text: &str, units: &[(&str, i64)]) -> Result<(u64, i64), String> {
@@ -370,6 +376,7 @@ mod tests {
         assert_eq!(parse_size("10GB"), Ok(10_000_000_000));
         assert_eq!(parse_size("2GiB"), Ok(2 << 30));
         assert!(parse_age("90").is_err() && parse_age("-1d").is_err() && parse_size("1.5x").is_err());
+        assert!(parse_size("99MB").is_err());
         assert!(parse_age("99999999999999w").is_err());
     }
 }

@@ -37,7 +37,7 @@ pub struct Pruned {
 pub struct PruneRequest {
     /// Everything that ended before this time, nanoseconds since the epoch.
     pub before_ns: Option<UnixNanos>,
-    /// The oldest until no more than this is in use, bytes.
+    /// Of what is there the oldest share, so that about this much stays in use, bytes.
     pub bytes_max: Option<u64>,
     /// Say what would go, and keep it.
     pub dry_run: bool,
@@ -55,8 +55,6 @@ pub enum ExportFormat {
 /// Views that are exported where none are named.
 pub const EXPORT_VIEWS: [&str; 8] =
     ["runs", "steps", "spans", "span_events", "span_links", "metric_points", "logs", "resource_samples"];
-/// Each round takes a quarter of what is too much or more, so this is far more than are needed.
-const SIZE_ROUNDS_MAX: usize = 24;
 
 impl Store {
     /// Copies everything that is acknowledged into a new DuckDB file, which must not exist. Returns what it holds, read
@@ -170,22 +168,14 @@ fn prune(connection: &Connection, request: PruneRequest) -> Result<Pruned, Store
         None => before.clone(),
     };
     let mut bytes_after = bytes_in_use(connection)?;
-    if let Some(most) = request.bytes_max {
-        for _ in 0..SIZE_ROUNDS_MAX {
-            if bytes_after <= most || after.iter().all(|table| table.rows == 0) {
-                break;
-            }
-            let Some(ns) = older_share(connection, share_over(bytes_after, most))? else { break };
-            // The next nanosecond, so that every round takes something.
-            let ns = cutoff_ns.unwrap_or(UnixNanos::MIN).max(ns).saturating_add(1);
-            cutoff_ns = Some(ns);
-            after = remove(connection, ns, request.dry_run)?;
-            if request.dry_run {
-                // Nothing went, so asking again would give the same: the first round's share is the estimate.
-                break;
-            }
-            bytes_after = bytes_in_use(connection)?;
-        }
+    // Once, by share: DuckDB gives blocks back by whole row groups, so what is in use tells too late when to stop.
+    if let Some(most) = request.bytes_max.filter(|most| bytes_after > *most)
+        && let Some(ns) = older_share(connection, share_over(bytes_after, most))?
+    {
+        let ns = cutoff_ns.unwrap_or(UnixNanos::MIN).max(ns);
+        cutoff_ns = Some(ns);
+        after = remove(connection, ns, request.dry_run)?;
+        bytes_after = bytes_in_use(connection)?;
     }
     let removed = before
         .into_iter()
@@ -197,7 +187,7 @@ fn prune(connection: &Connection, request: PruneRequest) -> Result<Pruned, Store
 
 #[allow(clippy::cast_precision_loss, reason = "a share needs no more than a few digits")]
 fn share_over(bytes: u64, most: u64) -> f64 {
-    (1.0 - most as f64 / bytes.max(1) as f64).clamp(0.01, 1.0)
+    (1.0 - most as f64 / bytes.max(1) as f64).clamp(0.0, 1.0)
 }
 
 fn older_share(connection: &Connection, share: f64) -> Result<Option<UnixNanos>, StoreError> {
