@@ -25,7 +25,9 @@ const QUERY_FACTS: &str = "select
     (select count(*) from span_rows) as spans,
     (select count(*) from point_rows) as metric_points,
     (select count(*) from log_rows) as logs,
-    (select count(*) from unmapped) as unmapped,
+    (select cast(coalesce(sum(traces), 0) as bigint) from unmapped) as unmapped_traces,
+    (select cast(coalesce(sum(traces), 0) as bigint) from unmapped where reason = 'outside of any run')
+        as unmapped_unexpected,
     (select count(distinct pipeline) from runs) as pipelines,
     (select min(started_at) from runs) as oldest_run,
     (select max(started_at) from runs) as newest_run,
@@ -122,8 +124,11 @@ fn note(answer: &mut Answer) {
             "set the span status of the run's root span to OK or ERROR",
         );
     }
-    if count("unmapped") > 0 {
-        add(format!("spans of {} groups belong to no run", count("unmapped")), "`perfline explain` says why");
+    if count("unmapped_unexpected") > 0 {
+        add(
+            format!("{} traces lie outside of any run for no known reason", count("unmapped_unexpected")),
+            "`perfline explain` lists them",
+        );
     }
     answer.notes = notes;
 }
