@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::faces::{FacesArgs, write_faces};
 use super::output::{print, print_json};
 use super::{Failure, Format, StoreArg};
 use crate::api::CheckQuery;
@@ -24,7 +25,8 @@ const EXIT_INSUFFICIENT: u8 = 3;
 Examples:
   perfline check
   perfline check --pipeline nightly --fail-on CRITICAL
-  perfline check --branch \"$BRANCH\" --base-branch main --format json")]
+  perfline check --branch \"$BRANCH\" --base-branch main --format json
+  perfline check --junit perfline.xml --comment comment.md")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArg,
@@ -49,6 +51,8 @@ pub(crate) struct CheckArgs {
     /// Exit 3 where no series has enough runs to say.
     #[arg(long)]
     require_baseline: bool,
+    #[command(flatten)]
+    faces: FacesArgs,
     /// How the verdict is printed.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -65,6 +69,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     };
     let verdict = judged(backend.check(&query)?, args.fail_on);
     backend.close()?;
+    write_faces(&args.faces, &verdict, args.fail_on)?;
     match args.format {
         Format::Json => print_json(&verdict)?,
         Format::Text => print(&verdict_ansi(&verdict, args.fail_on))?,

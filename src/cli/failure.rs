@@ -35,6 +35,11 @@ impl Failure {
         Self { message: chain(error), help: None, code: EXIT_INTERNAL }
     }
 
+    /// What is wrong, and the remedy.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.message, self.help)
+    }
+
     /// Prints it to standard error as something that is no failure of the command.
     pub(crate) fn warn(self, what: &str) {
         anstream::eprintln!("perfline: {what}: {}", crate::report::clean::line(&self.message));

@@ -2,16 +2,25 @@
 //! standard error.
 
 mod analyze;
+mod backtest;
+mod branding;
 mod check;
+mod compare;
 mod demo;
+mod doctor;
 mod explain;
+mod faces;
 mod failure;
+mod health;
 mod import;
 mod output;
 mod query;
 mod report;
 mod runs;
 mod serve;
+mod show;
+mod tail;
+mod upkeep;
 mod wrap;
 
 use std::process::ExitCode;
@@ -46,14 +55,34 @@ enum Command {
     Runs(runs::RunsArgs),
     /// List the steps of one run.
     Steps(runs::StepsArgs),
+    /// Show one run: facts, steps, model calls, resources.
+    Show(show::ShowArgs),
+    /// Print runs as they end.
+    Tail(tail::TailArgs),
+    /// Health of every pipeline, 0 to 100, and why.
+    Health(health::HealthArgs),
     /// The gate: exit 1 when a pipeline got worse.
     Check(check::CheckArgs),
+    /// Compare two pipelines, runs, branches or periods.
+    Compare(compare::CompareArgs),
+    /// What the detector would have said over the stored history, and when.
+    Backtest(backtest::BacktestArgs),
     /// Find the change points of plain series: no store needed.
     Analyze(analyze::AnalyzeArgs),
     /// Write reports as HTML, JSON and Markdown.
     Report(report::ReportArgs),
     /// Say why a trace is a run, or none.
     Explain(explain::ExplainArgs),
+    /// Say what state a store is in, and what to do.
+    Doctor(doctor::DoctorArgs),
+    /// Copy the whole store into a new folder, checked.
+    Backup(upkeep::BackupArgs),
+    /// Make a store from a backup.
+    Restore(upkeep::RestoreArgs),
+    /// Take away what is old or too much.
+    Prune(upkeep::PruneArgs),
+    /// Write views as Parquet or CSV files.
+    Export(upkeep::ExportArgs),
     /// Ask the store in SQL. Read-only.
     Query(query::QueryArgs),
 }
@@ -67,6 +96,11 @@ pub(crate) struct StoreArg {
 }
 
 impl StoreArg {
+    /// As the user gave it.
+    pub(crate) fn name(&self) -> &str {
+        &self.store
+    }
+
     pub(crate) fn open(&self) -> Result<Backend, Failure> {
         Ok(Backend::open(&self.store, rules()?)?)
     }
@@ -107,10 +141,20 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Steps(args) => runs::run_steps(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Backtest(args) => backtest::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Backup(args) => upkeep::run_backup(&args),
+        Command::Restore(args) => upkeep::run_restore(&args),
+        Command::Prune(args) => upkeep::run_prune(&args),
+        Command::Export(args) => upkeep::run_export(&args),
         Command::Query(args) => query::run(&args),
     };
     done.unwrap_or_else(|failure| failure.report())

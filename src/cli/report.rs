@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::print;
-use super::{Failure, StoreArg};
+use super::{Failure, StoreArg, branding};
 use crate::report::{Bundle, Format, Kind, RenderedFile, Renderer};
 
 /// Write reports: self-contained HTML pages, JSON and Markdown.
@@ -14,6 +14,7 @@ use crate::report::{Bundle, Format, Kind, RenderedFile, Renderer};
 #[command(after_help = "Examples:
   perfline report --out report
   perfline report --kind pipeline --pipeline nightly --format html --out nightly
+  perfline report --title 'Data platform' --logo logo.svg --css house.css --out report
   perfline report --from report/report.json --out again")]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
@@ -30,13 +31,25 @@ pub(crate) struct ReportArgs {
     /// Formats, separated by commas: html, json, md.
     #[arg(long, value_delimiter = ',', default_value = "html,json,md", value_parser = Format::parse)]
     format: Vec<Format>,
+    /// Put the files of this folder in the place of built-in templates of the same name: base.html, style.css.
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+    /// Title of the pages.
+    #[arg(long)]
+    title: Option<String>,
+    /// Logo: a PNG, JPEG, GIF, WebP or SVG file, held within the page.
+    #[arg(long, value_name = "FILE")]
+    logo: Option<PathBuf>,
+    /// CSS that is appended to the page's own.
+    #[arg(long, value_name = "FILE")]
+    css: Option<PathBuf>,
     /// Render a report.json again instead of reading the store.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
-    let bundle = match &args.from {
+    let mut bundle = match &args.from {
         Some(path) => read_bundle(path)?,
         None => {
             let backend = args.store.open_existing()?;
@@ -45,7 +58,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
             bundle
         }
     };
-    let written = write_report(&bundle, args.kind, &args.format, &args.out)?;
+    branding::brand(&mut bundle, args.title.as_deref(), args.logo.as_deref(), args.css.as_deref())?;
+    let renderer = branding::renderer(args.templates.as_deref())?;
+    let written = write_with(&renderer, &bundle, args.kind, &args.format, &args.out)?;
     let first = written.first().map_or_else(|| args.out.clone(), |name| args.out.join(name));
     print(&format!("wrote {} files; open {}\n", written.len(), first.display()))?;
     Ok(ExitCode::SUCCESS)
@@ -66,7 +81,16 @@ pub(super) fn write_report(
     formats: &[Format],
     out: &Path,
 ) -> Result<Vec<String>, Failure> {
-    let renderer = Renderer::new().map_err(|e| Failure::internal(&e))?;
+    write_with(&branding::renderer(None)?, bundle, kind, formats, out)
+}
+
+fn write_with(
+    renderer: &Renderer,
+    bundle: &Bundle,
+    kind: Option<Kind>,
+    formats: &[Format],
+    out: &Path,
+) -> Result<Vec<String>, Failure> {
     let files = match kind {
         None => renderer.render_all(bundle, formats),
         Some(kind) => formats.iter().try_fold(Vec::new(), |mut files, format| {
@@ -83,7 +107,7 @@ pub(super) fn write_report(
 }
 
 /// Written aside and moved into place: a reader never sees half a page.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let action = format!("write `{}`", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     // Pages are made to be shared: readable by others, as far as the user's mask allows.

@@ -85,7 +85,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 }
 
 /// Resolves at SIGTERM or SIGINT.
-async fn stopped() {
+pub(super) async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut terminate) => {

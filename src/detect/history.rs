@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::gate::{GateSettings, judge};
 use crate::model::clock::UnixNanos;
 use crate::model::{Metric, Series, SeriesContext, SeriesKey, SeriesPoint, Verdict};
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, Row, StoreError};
 
 #[derive(Deserialize)]
 struct PointRow {
@@ -26,7 +26,23 @@ struct PointRow {
 
 /// Every series of the store, or of one pipeline: oldest run first, grouped by pipeline.
 pub fn read_series(reader: &Reader, pipeline: Option<&str>) -> Result<Vec<Series>, StoreError> {
-    let rows: Vec<PointRow> = reader.series(pipeline)?;
+    Ok(group(reader.series(pipeline)?))
+}
+
+/// The question of [`read_series`] as one query, for a store that is asked from afar.
+#[must_use]
+pub fn series_question(pipeline: Option<&str>) -> String {
+    crate::store::series_question(pipeline)
+}
+
+/// The answer to [`series_question`] as series.
+pub fn series_of_rows(rows: Vec<Row>) -> Result<Vec<Series>, serde_json::Error> {
+    let rows: Result<Vec<PointRow>, _> =
+        rows.into_iter().map(|row| serde_json::from_value(serde_json::Value::Object(row))).collect();
+    rows.map(group)
+}
+
+fn group(rows: Vec<PointRow>) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     for row in rows {
         let context = SeriesContext {
@@ -49,7 +65,7 @@ pub fn read_series(reader: &Reader, pipeline: Option<&str>) -> Result<Vec<Series
             _ => all.push(Series { key, points: vec![point] }),
         }
     }
-    Ok(all)
+    all
 }
 
 /// The gate over the store, or over one pipeline of it.

@@ -15,4 +15,4 @@ pub mod simulate;
 pub mod stats;
 
 #[cfg(feature = "store")]
-pub use history::{check, read_series};
+pub use history::{check, read_series, series_of_rows, series_question};

@@ -24,6 +24,7 @@ use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
 use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
+pub use compare::compare_series;
 use compare::{WINDOW_RUNS, order_worst_first};
 use pipeline::{Judged, Told, add_levels, judge_pipeline};
 use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};

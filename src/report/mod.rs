@@ -84,4 +84,4 @@ impl ReportError {
 }
 
 #[cfg(feature = "store")]
-pub use build::build;
+pub use build::{build, compare_series};

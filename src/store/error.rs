@@ -69,6 +69,16 @@ pub enum StoreError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// A file beside the store refused.
+    #[error("{action} `{}`", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The store's threads have ended.
     #[error("the store is closed")]
     Closed,

@@ -13,11 +13,14 @@ mod read;
 mod rows;
 mod sql;
 mod track;
+mod upkeep;
 
 pub use error::StoreError;
 pub use read::Reader;
+pub(crate) use read::series_question;
 pub use rows::Row;
 pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
+pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;

@@ -102,6 +102,13 @@ impl Reader {
     }
 }
 
+/// The series of one pipeline or of all, as one query without parameters.
+pub(crate) fn series_question(pipeline: Option<&str>) -> String {
+    let value = pipeline.map_or("null".to_owned(), |name| format!("'{}'", name.replace('\0', "").replace('\'', "''")));
+    // The head of the file is a comment that names the parameter too; only its use counts.
+    sql::SERIES.replace("cast($pipeline as varchar)", &format!("cast({value} as varchar)"))
+}
+
 /// Wraps a query so that only a query can run: in a subquery nothing else parses.
 fn read_only(text: &str) -> Result<String, StoreError> {
     let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();

@@ -56,6 +56,9 @@ statements! {
     SERIES = "query/series.sql";
     METRICS_RUNS = "query/metrics_runs.sql";
     METRICS_DURATIONS = "query/metrics_durations.sql";
+    UPKEEP_COUNTS = "upkeep/counts.sql";
+    UPKEEP_OLDEST = "upkeep/oldest.sql";
+    UPKEEP_PRUNE = "upkeep/prune.sql";
     TRACK_PROFILES = "track/profiles.sql";
     TRACK_METRICS = "track/metrics.sql";
     TRACK_SPENDING = "track/spending.sql";

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod commands;
 mod e2e;
 mod imports;
 mod report_build;

@@ -5,7 +5,7 @@ use crate::detect::stats::rank::{estimate_shift, test_rank_sum};
 use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
 use crate::detect::stats::robust::{mean, median};
 use crate::model::unit::format_time;
-use crate::model::{Better, Metric};
+use crate::model::{Better, Metric, Series};
 use crate::report::Estimate;
 use crate::report::comparison::{Change, ChangeWord, PipelineComparison, StepChange, Window};
 use crate::store::RunValues;
@@ -43,7 +43,38 @@ struct Judged {
 pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &[usize]) -> Option<PipelineComparison> {
     let cut = own.len().saturating_sub(WINDOW_RUNS);
     let (first, split) = (own.get(cut.saturating_sub(WINDOW_RUNS))?, own.get(cut)?);
-    let sides = pool(tracks, *first, *split);
+    let (metrics, steps) = decide(&pool(tracks, *first, *split));
+    Some(PipelineComparison {
+        pipeline: owner.pipeline.clone(),
+        service: owner.service.clone(),
+        a: window(runs, &own[cut.saturating_sub(WINDOW_RUNS)..cut]),
+        b: window(runs, &own[cut..]),
+        metrics,
+        steps,
+    })
+}
+
+/// Compares any two sets of runs of one kind of work, contexts and services pooled.
+#[must_use]
+pub fn compare_series(a: &[Series], b: &[Series]) -> (Vec<Change>, Vec<StepChange>) {
+    let mut sides: std::collections::BTreeMap<(Option<&str>, Metric), Sides> = std::collections::BTreeMap::new();
+    for (set, is_b) in [(a, false), (b, true)] {
+        for series in set {
+            let key = (series.key.step.as_deref(), series.key.metric);
+            let side = sides.entry(key).or_insert_with(|| Sides {
+                metric: series.key.metric,
+                step: series.key.step.clone(),
+                a: Vec::new(),
+                b: Vec::new(),
+            });
+            let values = series.points.iter().map(|point| point.value);
+            if is_b { side.b.extend(values) } else { side.a.extend(values) }
+        }
+    }
+    decide(&sides.into_values().collect::<Vec<_>>())
+}
+
+fn decide(sides: &[Sides]) -> (Vec<Change>, Vec<StepChange>) {
     let judged: Vec<Judged> = sides.iter().map(judge).collect();
     let known: Vec<usize> = (0..judged.len()).filter(|place| judged[*place].p_value.is_some()).collect();
     let p_values: Vec<f64> = known.iter().filter_map(|place| judged[*place].p_value).collect();
@@ -51,30 +82,23 @@ pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &
     for (place, p) in known.iter().zip(adjust_false_discovery(&p_values)) {
         adjusted[*place] = p;
     }
-    let mut found = PipelineComparison {
-        pipeline: owner.pipeline.clone(),
-        service: owner.service.clone(),
-        a: window(runs, &own[cut.saturating_sub(WINDOW_RUNS)..cut]),
-        b: window(runs, &own[cut..]),
-        metrics: Vec::new(),
-        steps: Vec::new(),
-    };
+    let (mut metrics, mut steps) = (Vec::new(), Vec::new());
     for ((side, judged), p) in sides.iter().zip(judged).zip(adjusted) {
         let word = word(side.metric, &judged, p);
         let Judged { a, b, change_percent, p_value } = judged;
         match (&side.step, side.metric) {
-            (None, metric) => found.metrics.push(Change { metric, a, b, change_percent, p_value, word }),
+            (None, metric) => metrics.push(Change { metric, a, b, change_percent, p_value, word }),
             (Some(step), Metric::Duration) => {
-                found.steps.push(StepChange { step: step.clone(), a_s: a, b_s: b, change_percent, word });
+                steps.push(StepChange { step: step.clone(), a_s: a, b_s: b, change_percent, word });
             }
             (Some(_), _) => {}
         }
     }
-    found.metrics.sort_by_key(|change| change.metric);
+    metrics.sort_by_key(|change| change.metric);
     let moved = |step: &StepChange| (step.b_s.unwrap_or(0.0) - step.a_s.unwrap_or(0.0)).abs();
-    found.steps.sort_by(|x, y| moved(y).total_cmp(&moved(x)).then_with(|| x.step.cmp(&y.step)));
-    found.steps.truncate(STEPS_MAX);
-    Some(found)
+    steps.sort_by(|x, y| moved(y).total_cmp(&moved(x)).then_with(|| x.step.cmp(&y.step)));
+    steps.truncate(STEPS_MAX);
+    (metrics, steps)
 }
 
 fn window(runs: &RunValues, places: &[usize]) -> Window {

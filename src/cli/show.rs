@@ -1,0 +1,243 @@
+//! `perfline show`: one run, whole.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{print, print_json, terminal_width};
+use super::query::to_table;
+use super::{Failure, Format, StoreArg};
+use crate::api::{Backend, RunQuery};
+use crate::model::unit::{format_bytes, format_count, format_duration, format_share, format_usd, parse_time};
+use crate::model::{Run, Step};
+use crate::report::clean::{line, shorten};
+use crate::report::{Align, Table};
+use crate::store::Row;
+
+/// Columns of the bars where the terminal leaves room.
+const BAR_COLUMNS: usize = 40;
+/// Model calls that are listed as text; JSON has all.
+const CALLS_MAX: usize = 50;
+
+/// Show one run: facts, steps as a waterfall, model calls, error, resource samples.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  perfline show 1842
+  perfline show 1842 --format json | jq '.[0].steps[].step'")]
+pub(crate) struct ShowArgs {
+    /// A run_key or a run_id; a run_id that fits several runs gives all of them.
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    store: StoreArg,
+    /// How the run is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// A run with everything that belongs to it.
+#[derive(Serialize)]
+struct Whole {
+    run: Run,
+    steps: Vec<Step>,
+    model_calls: Vec<Row>,
+    quality_scores: Vec<Row>,
+    resources: Vec<Row>,
+}
+
+pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
+    let backend = args.store.open_existing()?;
+    let wholes = read(&backend, &args.run)?;
+    backend.close()?;
+    if wholes.is_empty() {
+        return Err(Failure::usage(
+            format!("no run has the run_key or run_id `{}`", args.run),
+            "`perfline runs` lists them",
+        ));
+    }
+    match args.format {
+        Format::Json => print_json(&wholes)?,
+        Format::Text => print(&wholes.iter().map(tell).collect::<Vec<_>>().join("\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(backend: &Backend, name: &str) -> Result<Vec<Whole>, Failure> {
+    let runs = backend.runs(&RunQuery { run: Some(name.to_owned()), ..RunQuery::default() })?;
+    let steps = backend.steps(name)?;
+    let mut wholes = Vec::with_capacity(runs.len());
+    for run in runs {
+        let key = literal(&run.run_key);
+        let ask = |question: &str| backend.query(&question.replace("$key", &key));
+        wholes.push(Whole {
+            steps: steps.iter().filter(|step| step.run_key == run.run_key).cloned().collect(),
+            model_calls: ask(
+                "select step, model, provider, operation, outcome, make_timestamp_ns(started_ns) as started_at, \
+                 duration_s, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_usd, cost_source \
+                 from model_calls where run_key = $key order by started_ns, span_id",
+            )?,
+            quality_scores: ask(
+                "select step, name, score, label from quality_scores where run_key = $key order by at_ns, name",
+            )?,
+            resources: ask(
+                "select name, unit, count(*) as samples, min(value) as min, avg(value) as mean, max(value) as max \
+                 from resource_samples where run_key = $key and value is not null group by all order by name, unit",
+            )?,
+            run,
+        });
+    }
+    Ok(wholes)
+}
+
+/// Text as a SQL literal.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
+}
+
+fn tell(whole: &Whole) -> String {
+    let run = &whole.run;
+    let mut out = format!("{} / {}  {}\n\n", line(&run.pipeline), line(&run.run_id), run.outcome.as_str());
+    for (name, value) in facts(run) {
+        if let Some(value) = value {
+            out += &format!("  {name:<12} {}\n", line(&value));
+        }
+    }
+    if let Some(error) = &run.error {
+        out += &format!("  {:<12} {}\n", "error", shorten(error, 2_000));
+    }
+    out += &format!("\nsteps\n{}", waterfall(run, &whole.steps));
+    for (title, rows) in [
+        ("model calls", &whole.model_calls),
+        ("quality scores", &whole.quality_scores),
+        ("resources", &whole.resources),
+    ] {
+        if !rows.is_empty() {
+            let shown = &rows[..rows.len().min(CALLS_MAX)];
+            out += &format!("\n{title}\n{}", to_table(shown));
+            if rows.len() > shown.len() {
+                out += &format!("{} more: --format json has all\n", rows.len() - shown.len());
+            }
+        }
+    }
+    out
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts and bytes are shown with three digits")]
+fn facts(run: &Run) -> Vec<(&'static str, Option<String>)> {
+    let tokens = run.input_tokens.or(run.output_tokens).map(|_| {
+        let count = |tokens: Option<i64>| tokens.map_or("unknown".to_owned(), |count| count.to_string());
+        format!("{} in, {} out", count(run.input_tokens), count(run.output_tokens))
+    });
+    vec![
+        ("started", Some(run.started_at.clone())),
+        ("duration", run.duration_s.map(format_duration)),
+        ("state", Some(run.state.as_str().to_owned())),
+        ("service", run.service.clone()),
+        ("branch", run.branch.clone()),
+        ("revision", run.revision.clone()),
+        ("environment", run.environment.clone()),
+        ("host class", run.host_class.clone()),
+        (
+            "cost",
+            run.cost_usd.map(|usd| format!("{} ({})", format_usd(usd), run.cost_source.as_deref().unwrap_or("stated"))),
+        ),
+        ("tokens", tokens),
+        ("model", run.model.clone()),
+        ("calls", run.api_calls.map(|count| count.to_string())),
+        ("memory", run.peak_memory_bytes.map(|bytes| format!("{} peak", format_bytes(bytes as f64)))),
+        ("cpu", run.cpu_s.map(format_duration)),
+        (
+            "quality",
+            run.quality_score.map(|score| if score <= 1.0 { format_share(score) } else { format_count(score) }),
+        ),
+        ("items", run.items.map(format_count)),
+        ("retries", (run.retries > 0).then(|| run.retries.to_string())),
+        ("trace", run.trace_id.clone()),
+        ("run key", Some(run.run_key.clone())),
+    ]
+}
+
+/// A row per attempt with its place within the run.
+fn waterfall(run: &Run, steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return "  none\n".to_owned();
+    }
+    let begin = parse_time(&run.started_at).unwrap_or_default();
+    #[allow(clippy::cast_precision_loss, reason = "a run lasts far less than 2^53 ns")]
+    let offset = |step: &Step| parse_time(&step.started_at).map_or(0.0, |at| (at - begin) as f64 / 1e9);
+    let ends = steps.iter().map(|step| offset(step) + step.duration_s.unwrap_or(0.0));
+    let whole = ends.fold(run.duration_s.unwrap_or(0.0), f64::max);
+    let columns = terminal_width().map_or(BAR_COLUMNS, |width| BAR_COLUMNS.min(width / 3));
+    let heads = [
+        ("step", Align::Left),
+        ("outcome", Align::Left),
+        ("at", Align::Right),
+        ("duration", Align::Right),
+        ("share", Align::Right),
+    ];
+    let mut table = Table::new(&heads);
+    for step in steps {
+        let attempt = if step.attempt > 1 { format!(" (attempt {})", step.attempt) } else { String::new() };
+        let share = step.duration_s.filter(|_| whole > 0.0).map(|seconds| seconds / whole);
+        table.row([
+            shorten(&step.step, 48) + &attempt,
+            step.outcome.as_str().to_owned(),
+            format_duration(offset(step).max(0.0)),
+            step.duration_s.map_or("–".to_owned(), format_duration),
+            share.map_or("–".to_owned(), format_share),
+        ]);
+    }
+    let text = table.render(terminal_width().map(|width| width.saturating_sub(columns + 2)));
+    let widest = text.lines().map(|row| row.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (place, row) in text.lines().enumerate() {
+        let space = " ".repeat(widest - row.chars().count());
+        let bar = place
+            .checked_sub(1)
+            .and_then(|place| steps.get(place))
+            .map_or(String::new(), |step| bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns));
+        out += &format!("{}\n", format!("{row}{space}  {bar}").trim_end());
+    }
+    for step in steps {
+        if let Some(error) = &step.error {
+            out += &format!("  {}: {}\n", shorten(&step.step, 48), shorten(error, 400));
+        }
+    }
+    out
+}
+
+/// A bar at its place; what is too short to be seen is still one mark.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "clamped to the columns of a terminal"
+)]
+fn bar(from_s: f64, duration_s: f64, whole_s: f64, columns: usize) -> String {
+    if whole_s <= 0.0 || columns == 0 {
+        return String::new();
+    }
+    let place = |seconds: f64| ((seconds / whole_s).clamp(0.0, 1.0) * columns as f64).round() as usize;
+    let start = place(from_s).min(columns - 1);
+    let end = place(from_s + duration_s).clamp(start + 1, columns);
+    format!("{}{}", " ".repeat(start), "█".repeat(end - start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_stands_at_its_place_and_never_vanishes() {
+        assert_eq!(bar(0.0, 10.0, 10.0, 10), "█".repeat(10));
+        assert_eq!(bar(5.0, 2.5, 10.0, 8), "    ██");
+        assert_eq!(bar(10.0, 0.0, 10.0, 4), "   █");
+        assert_eq!(bar(f64::NAN, 1.0, 10.0, 4), "█");
+    }
+
+    #[test]
+    fn a_quote_in_a_name_ends_no_literal() {
+        assert_eq!(literal("it's'; drop"), "'it''s''; drop'");
+    }
+}

@@ -1,0 +1,232 @@
+//! The commands, run as a user runs them: the built program over a store of imported history.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A store with two pipelines; the second half of `slow` takes half as long again.
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let fixture = Self { folder: tempfile::tempdir().unwrap() };
+        let mut text = "pipeline,run_id,started_at,duration_s,outcome,branch\n".to_owned();
+        for at in 0..80_u32 {
+            // Some spread, the same on every machine.
+            let spread = 1.0 + f64::from(at * 37 % 17) / 400.0;
+            let slow = if at < 60 { 10.0 } else { 15.0 } * spread;
+            let day = format!("2024-0{}-{:02}T08:00:00Z", 1 + at / 28, 1 + at % 28);
+            let branch = if at % 2 == 0 { "main" } else { "next" };
+            text += &format!("slow,slow-{at},{day},{slow},success,main\n");
+            text += &format!("even,even-{at},{day},{},success,{branch}\n", 10.0 * spread);
+        }
+        let history = fixture.path("history.csv");
+        std::fs::write(&history, text).unwrap();
+        fixture.text(&["import", history.to_str().unwrap()]);
+        fixture
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("perfline").unwrap();
+        command.args(arguments).current_dir(self.folder.path());
+        for name in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"] {
+            command.env_remove(name);
+        }
+        command.env("PERFLINE_STORE", self.path("store.duckdb"));
+        command
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        String::from_utf8(self.command(arguments).assert().success().get_output().stdout.clone()).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(&[arguments, &["--format", "json"]].concat())).unwrap()
+    }
+
+    fn count(&self, store: &Path, view: &str) -> u64 {
+        let question = format!("select count(*) as n from {view}");
+        let rows = self.json(&["query", &question, "--store", store.to_str().unwrap()]);
+        rows[0]["n"].as_u64().unwrap()
+    }
+
+    fn refused(&self, arguments: &[&str], word: &str) {
+        let output = self.command(arguments).assert().code(2).get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(word) && said.contains("help:"), "{said}");
+    }
+}
+
+#[test]
+fn show_tells_one_run_and_refuses_an_unknown_one() {
+    let fixture = Fixture::new();
+    let found = fixture.json(&["show", "slow-70"]);
+    assert_eq!(found[0]["run"]["run_id"], "slow-70");
+    assert!(found[0]["steps"].is_array() && found[0]["model_calls"].is_array());
+    assert!(fixture.text(&["show", "slow-70"]).starts_with("slow / slow-70  success\n"));
+    fixture.refused(&["show", "it's not there"], "it's not there");
+}
+
+#[test]
+fn health_is_told_with_its_parts_and_only_of_pipelines_that_exist() {
+    let fixture = Fixture::new();
+    let all = fixture.json(&["health"]);
+    let score = |name: &str| {
+        let of = all.as_array().unwrap().iter().find(|one| one["pipeline"] == name).unwrap();
+        of["health"]["score"].as_f64().unwrap()
+    };
+    assert!(score("slow") < score("even"), "{all}");
+    assert!(fixture.text(&["health", "--pipeline", "even"]).contains("reliability"));
+    fixture.refused(&["health", "--pipeline", "none"], "none");
+}
+
+#[test]
+fn tail_prints_a_line_a_run_and_ends_when_it_has_enough() {
+    let fixture = Fixture::new();
+    let text = fixture.text(&["tail", "--pipeline", "slow", "--last", "3", "--count", "3", "--format", "json"]);
+    let ids: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["run_id"].clone()).collect();
+    assert_eq!(ids, ["slow-77", "slow-78", "slow-79"]);
+}
+
+#[test]
+fn compare_takes_pipelines_runs_branches_and_nothing() {
+    let fixture = Fixture::new();
+    let duration = |found: &Value, place: usize| {
+        let metrics = found["pipelines"][place]["metrics"].as_array().unwrap().clone();
+        metrics.into_iter().find(|change| change["metric"] == "duration").unwrap()
+    };
+    let newest = fixture.json(&["compare", "--pipeline", "slow"]);
+    assert_eq!(duration(&newest, 0)["word"], "regressed", "{newest}");
+    let pipelines = fixture.json(&["compare", "even", "slow"]);
+    assert_eq!(duration(&pipelines, 0)["word"], "regressed", "{pipelines}");
+    assert_eq!(pipelines["pipelines"][0]["b"]["runs"], 20);
+    let branches = fixture.json(&["compare", "--branch", "next", "--base-branch", "main", "--pipeline", "even"]);
+    assert_ne!(duration(&branches, 0)["word"], "regressed", "{branches}");
+    let runs = fixture.json(&["compare", "slow-1", "slow-79"]);
+    assert_eq!(duration(&runs, 0)["word"], "not_enough_data", "{runs}");
+    assert!(fixture.text(&["compare", "slow-1", "slow-79"]).contains("too few runs to say"));
+    fixture.refused(&["compare", "slow", "nobody"], "nobody");
+}
+
+#[test]
+fn backtest_says_the_planted_change_once_and_when() {
+    let fixture = Fixture::new();
+    let found = fixture.json(&["backtest", "--pipeline", "slow"]);
+    let alarms = found["alarms"].as_array().unwrap();
+    let durations: Vec<&Value> =
+        alarms.iter().filter(|said| said["metric"] == "duration" && said["step"].is_null()).collect();
+    assert_eq!(durations.len(), 1, "{found}");
+    assert_eq!(durations[0]["since_run"], "slow-60");
+    assert!(durations[0]["runs_to_see"].as_u64().unwrap() <= 6 && durations[0]["worse"] == true);
+    assert_eq!(fixture.json(&["backtest", "--pipeline", "even"])["alarms"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_backup_is_whole_checked_and_never_overwrites() {
+    let fixture = Fixture::new();
+    fixture.text(&["backup", "saved"]);
+    fixture.refused(&["backup", "saved"], "exists");
+    let restored = fixture.path("again.duckdb");
+    fixture.text(&["restore", "saved", "--store", "again.duckdb"]);
+    for view in ["runs", "spans", "steps"] {
+        assert_eq!(fixture.count(&restored, view), fixture.count(&fixture.path("store.duckdb"), view), "{view}");
+    }
+    fixture.refused(&["restore", "saved", "--store", "again.duckdb"], "exists");
+    // A restored store takes new telemetry, and keeps it over a restart.
+    std::fs::write(fixture.path("more.csv"), "pipeline,run_id,started_at\nmore,1,2024-05-01T08:00:00Z\n").unwrap();
+    fixture.text(&["import", "more.csv", "--store", "again.duckdb"]);
+    assert_eq!(fixture.count(&restored, "runs"), 161);
+    let mut bytes = std::fs::read(fixture.path("saved/perfline.duckdb")).unwrap();
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    std::fs::write(fixture.path("saved/perfline.duckdb"), bytes).unwrap();
+    fixture.refused(&["restore", "saved", "--store", "third.duckdb"], "damaged");
+    assert!(!fixture.path("third.duckdb").exists());
+}
+
+#[test]
+fn pruning_takes_whole_runs_and_a_dry_run_nothing() {
+    let fixture = Fixture::new();
+    let store = fixture.path("store.duckdb");
+    let tried = fixture.json(&["prune", "--older-than", "0s", "--dry-run"]);
+    assert_eq!(tried["dry_run"], true);
+    assert_eq!(fixture.count(&store, "runs"), 160);
+    // Longer ago than any of them.
+    fixture.text(&["prune", "--older-than", "5000w"]);
+    assert_eq!(fixture.count(&store, "runs"), 160);
+    let pruned = fixture.json(&["prune", "--older-than", "0s"]);
+    let gone = |name: &str| {
+        pruned["removed"].as_array().unwrap().iter().find(|one| one["table"] == name).unwrap()["rows"].clone()
+    };
+    assert_eq!((gone("runs"), gone("spans")), (160.into(), 160.into()));
+    assert_eq!(fixture.count(&store, "spans"), 0);
+    fixture.command(&["prune"]).assert().code(2);
+    fixture.command(&["prune", "--max-size", "1MB"]).assert().code(2);
+}
+
+#[test]
+fn exports_are_files_that_other_tools_read() {
+    let fixture = Fixture::new();
+    fixture.text(&["export", "csv", "out", "--views", "runs,steps"]);
+    let text = std::fs::read_to_string(fixture.path("out/runs.csv")).unwrap();
+    assert_eq!(csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).count(), 160);
+    fixture.text(&["export", "parquet", "out"]);
+    let bytes = std::fs::read(fixture.path("out/spans.parquet")).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    fixture.refused(&["export", "csv", "out", "--views", "secrets"], "secrets");
+}
+
+#[test]
+fn the_doctor_knows_a_healthy_store_from_a_file_that_is_none() {
+    let fixture = Fixture::new();
+    let well = fixture.json(&["doctor"]);
+    assert_eq!((&well["facts"]["runs"], &well["problems"]), (&160.into(), &Value::Array(Vec::new())));
+    std::fs::write(fixture.path("junk.duckdb"), "this is no store").unwrap();
+    let output = fixture.command(&["doctor", "--store", "junk.duckdb"]).assert().code(1).get_output().clone();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("problem:"));
+}
+
+#[test]
+fn the_gate_leaves_every_face_that_was_asked_for() {
+    let fixture = Fixture::new();
+    let arguments = ["check", "--junit", "j.xml", "--gitlab", "m.txt", "--comment", "c.md", "--summary", "s.md"];
+    let mut command = fixture.command(&arguments);
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", fixture.path("step.md"));
+    let output = command.assert().code(1).get_output().clone();
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("::error title="));
+    for (file, word) in [
+        ("j.xml", "<failure"),
+        ("m.txt", "perfline_regressions 1"),
+        ("c.md", "<!-- perfline:check -->"),
+        ("s.md", "perfline: regression"),
+        ("step.md", "perfline: regression"),
+    ] {
+        let text = std::fs::read_to_string(fixture.path(file)).unwrap();
+        assert!(text.contains(word), "{file}: {text}");
+    }
+}
+
+#[test]
+fn a_report_carries_the_users_title_logo_and_css() {
+    let fixture = Fixture::new();
+    std::fs::write(fixture.path("logo.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();
+    std::fs::write(fixture.path("house.css"), "h1{color:teal}").unwrap();
+    let arguments = ["report", "--out", "r", "--title", "ACME data", "--logo", "logo.svg", "--css", "house.css"];
+    fixture.text(&arguments);
+    let page = std::fs::read_to_string(fixture.path("r/index.html")).unwrap();
+    for part in ["ACME data", "svg+xml;base64,", "h1{color:teal}"] {
+        assert!(page.contains(part), "{part}");
+    }
+    std::fs::create_dir(fixture.path("own")).unwrap();
+    std::fs::write(fixture.path("own/nobody.html"), "x").unwrap();
+    fixture.refused(&["report", "--out", "r", "--templates", "own"], "nobody.html");
+}
