@@ -1,6 +1,7 @@
 //! The command line: one file per command. Output goes to standard output, everything else to
 //! standard error.
 
+mod alerts;
 mod analyze;
 mod check;
 mod demo;
@@ -48,6 +49,12 @@ enum Command {
     Steps(runs::StepsArgs),
     /// The gate: exit 1 when a pipeline got worse.
     Check(check::CheckArgs),
+    /// Evaluate the store and update its alerts.
+    Detect(alerts::DetectArgs),
+    /// List alerts; acknowledge, mute, resolve them.
+    Alerts(alerts::AlertsArgs),
+    /// Accept changes: the baseline of a series begins anew.
+    Baseline(alerts::BaselineArgs),
     /// Find the change points of plain series: no store needed.
     Analyze(analyze::AnalyzeArgs),
     /// Write reports as HTML, JSON and Markdown.
@@ -108,6 +115,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Runs(args) => runs::run(&args),
         Command::Steps(args) => runs::run_steps(&args),
         Command::Check(args) => check::run(&args),
+        Command::Detect(args) => alerts::detect(&args),
+        Command::Alerts(args) => alerts::run(&args),
+        Command::Baseline(args) => alerts::baseline(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),
