@@ -161,7 +161,10 @@ impl Backend {
         match self {
             Self::Local(store) => {
                 store.flush()?;
-                Ok(detect::check(&store.reader()?, query.pipeline.as_deref(), &query.settings())?)
+                let reader = store.reader()?;
+                let accepted = detect::settings(&reader)?.accepted;
+                let settings = GateSettings { accepted, ..query.settings() };
+                Ok(detect::check(&reader, query.pipeline.as_deref(), &settings)?)
             }
             Self::Remote(remote) => remote.check(query),
         }

@@ -136,7 +136,7 @@ impl Shared {
         }
         self.store.flush()?;
         let reader = self.store.reader()?;
-        let verdict = detect::check(&reader, None, &detect::gate::GateSettings::default())?;
+        let verdict = detect::check(&reader, None, &detect::settings(&reader)?)?;
         let families = Arc::new(pipeline_families(&reader, &verdict)?);
         *known = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Output goes to standard output, everything else to
 //! standard error.
 
+mod alerts;
 mod analyze;
 mod backtest;
 mod branding;
@@ -67,6 +68,12 @@ enum Command {
     Compare(compare::CompareArgs),
     /// What the detector would have said over the stored history, and when.
     Backtest(backtest::BacktestArgs),
+    /// Evaluate the store and update its alerts.
+    Detect(alerts::DetectArgs),
+    /// List alerts; acknowledge, mute, resolve them.
+    Alerts(alerts::AlertsArgs),
+    /// Accept changes: the baseline of a series begins anew.
+    Baseline(alerts::BaselineArgs),
     /// Find the change points of plain series: no store needed.
     Analyze(analyze::AnalyzeArgs),
     /// Write reports as HTML, JSON and Markdown.
@@ -147,6 +154,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Backtest(args) => backtest::run(&args),
+        Command::Detect(args) => alerts::detect(&args),
+        Command::Alerts(args) => alerts::run(&args),
+        Command::Baseline(args) => alerts::baseline(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),

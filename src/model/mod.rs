@@ -1,5 +1,6 @@
 //! Plain nouns shared by every room. No I/O, no dependency on another room.
 
+pub mod alert;
 pub mod clock;
 pub mod finding;
 pub mod metric;
@@ -10,6 +11,7 @@ pub mod severity;
 pub mod signal;
 pub mod unit;
 
+pub use alert::{AcceptedChange, AlertRecord, AlertState, AuditRecord};
 pub use finding::{Finding, FindingKind, Verdict, VerdictWord};
 pub use metric::{Better, Metric};
 pub use outcome::{Outcome, RunState};

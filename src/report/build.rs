@@ -94,7 +94,7 @@ impl Depth {
 /// does not show. Verdict, health and trends are the same in each.
 pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
     store.flush()?;
-    let (now, settings) = (store.clock().now(), GateSettings::default());
+    let (now, settings) = (store.clock().now(), crate::detect::settings(&store.reader()?)?);
     let read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
     let judged = judge_all(&read, &settings);
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);

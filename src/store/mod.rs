@@ -3,6 +3,7 @@
 //! Two threads own what is mutable: the log thread appends and syncs, the loader thread writes
 //! DuckDB. Readers have connections of their own.
 
+mod alerts;
 mod columns;
 mod derive;
 mod error;
@@ -15,6 +16,7 @@ mod sql;
 mod track;
 mod upkeep;
 
+pub(crate) use alerts::AlertChanges;
 pub use error::StoreError;
 pub use read::Reader;
 pub(crate) use read::series_question;

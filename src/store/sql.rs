@@ -26,6 +26,7 @@ pub(crate) struct Migration {
 statements! {
     SCHEMA_TELEMETRY = "schema/0001_telemetry.sql";
     SCHEMA_RUNS = "schema/0002_runs.sql";
+    SCHEMA_ALERTS = "schema/0003_alerts.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";
@@ -51,6 +52,11 @@ statements! {
     VIEW_RESOURCE_SAMPLES = "view/10_resource_samples.sql";
     VIEW_UNMAPPED = "view/11_unmapped.sql";
     VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
+    VIEW_ALERTS = "view/20_alerts.sql";
+    VIEW_BASELINES = "view/21_baselines.sql";
+    VIEW_AUDIT = "view/22_audit.sql";
+    ALERTS = "query/alerts.sql";
+    BASELINES = "query/baselines.sql";
     RUNS = "query/runs.sql";
     STEPS = "query/steps.sql";
     SERIES = "query/series.sql";
@@ -86,6 +92,9 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_RESOURCE_SAMPLES,
     VIEW_UNMAPPED,
     VIEW_EXPLAIN_TRACE,
+    VIEW_ALERTS,
+    VIEW_BASELINES,
+    VIEW_AUDIT,
 ];
 
 /// Finds the traces whose runs may change; leaves them in `derive_traces`.
@@ -102,6 +111,7 @@ pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_DONE];
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "telemetry", text: SCHEMA_TELEMETRY },
     Migration { version: 2, name: "runs", text: SCHEMA_RUNS },
+    Migration { version: 3, name: "alerts", text: SCHEMA_ALERTS },
 ];
 
 #[cfg(test)]
