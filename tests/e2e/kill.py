@@ -110,6 +110,9 @@ def script(program, folder, given):
         for sender in senders:
             sender.thread.join(60)
             require(not sender.thread.is_alive(), "a sender hangs although the service is gone")
+        if number % 10 == 0:
+            requests = sum(len(sender.acknowledged) for sender in senders)
+            print(f"{number} kills, {requests} requests acknowledged so far", flush=True)
     with Service(program, store) as service:
         counts = verify(program, service.http, senders)
         service.stop()
