@@ -225,13 +225,13 @@ fn say(alert: &AlertRecord) -> String {
     let finding = &alert.finding;
     let step = finding.step.as_deref().map_or(String::new(), |step| format!(" / {step}"));
     let text = format!(
-        "{} {} {}{step} {:?} {} since run {}",
+        "{} {} {}{step}: {} {} since run {}",
         alert.alert_id,
         finding.severity.as_str(),
         finding.pipeline,
-        finding.metric,
+        finding.metric.label(),
         format_change_percent(finding.change_percent),
         finding.since_run
     );
-    clean::line(&text).to_string()
+    clean::line(&text)
 }

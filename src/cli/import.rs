@@ -112,7 +112,7 @@ fn told(summary: &Summary) -> String {
     let read: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let read = if read.is_empty() { "nothing".to_owned() } else { read.join(", ") };
-    let mut text = format!("read {} files: {read}\n", summary.files);
+    let mut text = format!("read {} {}: {read}\n", summary.files, if summary.files == 1 { "file" } else { "files" });
     for (reason, count) in &summary.refused {
         text += &format!("refused {count}: {}\n", sanitize(reason));
     }

@@ -16,7 +16,8 @@ use crate::store::Row;
   perfline query 'select pipeline, count(*) from runs group by all'
   perfline query --format csv 'from steps' > steps.csv")]
 pub(crate) struct QueryArgs {
-    /// One query.
+    /// One query; may begin with a comment.
+    #[arg(allow_hyphen_values = true)]
     sql: String,
     #[command(flatten)]
     store: StoreArg,

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod alerts;
 mod commands;
 mod e2e;
 mod imports;
