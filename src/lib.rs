@@ -5,6 +5,7 @@
 //! each room and who may import whom. Everything below the feature `store`
 //! needs DuckDB; the rest builds without it.
 
+pub mod config;
 pub mod model;
 
 pub mod chart;

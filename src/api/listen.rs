@@ -49,6 +49,12 @@ impl Server {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let door = DoorState::new(store.clone());
+        Self::with_door(store, door)
+    }
+
+    /// A server over `store` whose OTLP side is `door`.
+    #[must_use]
+    pub fn with_door(store: Store, door: DoorState<Store>) -> Self {
         Self { stats: Arc::clone(&door.stats), store, door }
     }
 

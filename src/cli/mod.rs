@@ -135,7 +135,13 @@ pub(crate) enum Format {
 }
 
 pub(crate) fn rules() -> Result<Arc<Rules>, Failure> {
-    Ok(Arc::new(Rules::embedded()?))
+    let directory = std::env::var_os("PERFLINE_CONVENTIONS").map(std::path::PathBuf::from);
+    rules_in(directory.as_deref())
+}
+
+/// The built-in conventions, behind the user's own where there is a folder of them.
+fn rules_in(directory: Option<&std::path::Path>) -> Result<Arc<Rules>, Failure> {
+    Ok(Arc::new(Rules::with_directory(directory)?))
 }
 
 /// Runs one command and says how it went: see the exit codes in `perfline --help`.

@@ -9,8 +9,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::output::print;
-use super::{Failure, rules};
+use super::{Failure, rules_in};
 use crate::api::Server;
+use crate::config::Config;
+use crate::otlp::budget::Budget;
+use crate::otlp::door::Limits;
+use crate::otlp::receive::DoorState;
 use crate::store::{Store, StoreOptions};
 
 /// How long open requests may take to end at shutdown.
@@ -26,27 +30,46 @@ Examples:
   perfline serve --grpc 127.0.0.1:0 --http 127.0.0.1:0"
 )]
 pub(crate) struct ServeArgs {
-    /// The DuckDB file; made where it is missing.
-    #[arg(long, env = "PERFLINE_STORE", default_value = "perfline.duckdb", value_name = "FILE")]
-    store: PathBuf,
-    /// Where OTLP/gRPC listens.
-    #[arg(long, env = "PERFLINE_GRPC", default_value = "127.0.0.1:4317", value_name = "ADDR")]
-    grpc: SocketAddr,
-    /// Where OTLP/HTTP, /metrics and health listen.
-    #[arg(long, env = "PERFLINE_HTTP", default_value = "127.0.0.1:4318", value_name = "ADDR")]
-    http: SocketAddr,
+    /// Settings that differ from config/default.toml.
+    #[arg(long, env = "PERFLINE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The DuckDB file; made where it is missing. Without it what the configuration says: perfline.duckdb.
+    #[arg(long, env = "PERFLINE_STORE", value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Where OTLP/gRPC listens. Without it 127.0.0.1:4317.
+    #[arg(long, env = "PERFLINE_GRPC", value_name = "ADDR")]
+    grpc: Option<SocketAddr>,
+    /// Where OTLP/HTTP, /metrics and health listen. Without it 127.0.0.1:4318.
+    #[arg(long, env = "PERFLINE_HTTP", value_name = "ADDR")]
+    http: Option<SocketAddr>,
     /// Listen beyond this machine although there is neither encryption nor a password.
     #[arg(long)]
     allow_insecure_bind: bool,
-    /// Close a run without a root after this many seconds without news.
-    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-    run_idle_timeout: u64,
+    /// Close a run without a root after this many seconds without news. Without it 60.
+    #[arg(long, value_name = "SECONDS")]
+    run_idle_timeout: Option<u64>,
+}
+
+/// The configuration, with what the flags and the environment say in its place.
+fn configured(args: &ServeArgs) -> Result<Config, Failure> {
+    let mut config = Config::load(args.config.as_deref()).map_err(|e| Failure::machine("configure", &e))?;
+    if let Some(store) = &args.store {
+        config.store.path.clone_from(store);
+    }
+    if let Some(seconds) = args.run_idle_timeout {
+        config.store.run_idle_timeout_s = seconds;
+    }
+    config.listen.grpc = args.grpc.unwrap_or(config.listen.grpc);
+    config.listen.http = args.http.unwrap_or(config.listen.http);
+    config.listen.allow_insecure_bind |= args.allow_insecure_bind;
+    Ok(config)
 }
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     start_log();
-    for address in [args.grpc, args.http] {
-        if !address.ip().is_loopback() && !args.allow_insecure_bind {
+    let config = configured(args)?;
+    for address in [config.listen.grpc, config.listen.http] {
+        if !address.ip().is_loopback() && !config.listen.allow_insecure_bind {
             return Err(Failure::usage(
                 format!("listen on {address}: others could read and write the store"),
                 "listen on 127.0.0.1, or accept the risk with --allow-insecure-bind",
@@ -54,24 +77,39 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         }
     }
     let options = StoreOptions {
-        run_idle_timeout: Duration::from_secs(args.run_idle_timeout),
-        ..StoreOptions::new(args.store.clone())
+        buffer_bytes_max: config.store.buffer_bytes_max,
+        duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max,
+        load_interval: Duration::from_millis(config.store.load_interval_ms),
+        run_idle_timeout: Duration::from_secs(config.store.run_idle_timeout_s),
+        ..StoreOptions::new(config.store.path.clone())
     };
-    let store = Store::open(&options, rules()?)?;
+    let directory = Some(config.conventions.directory.as_path()).filter(|path| !path.as_os_str().is_empty());
+    let store = Store::open(&options, rules_in(directory)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::machine("start the runtime", &e))?;
-    let served = runtime.block_on(serve(args, store.clone()));
+    let served = runtime.block_on(serve(&config, store.clone()));
     runtime.shutdown_timeout(DRAIN_MAX);
     store.close()?;
     served.map(|()| ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, store: Store) -> Result<(), Failure> {
-    let grpc = listen(args.grpc).await?;
-    let http = listen(args.http).await?;
-    let server = Server::new(store);
+async fn serve(config: &Config, store: Store) -> Result<(), Failure> {
+    let grpc = listen(config.listen.grpc).await?;
+    let http = listen(config.listen.http).await?;
+    let door = DoorState {
+        limits: Limits {
+            body_bytes_max: config.limits.body_bytes_max,
+            attributes_max: config.limits.attributes_max,
+            lenient_enum_names: config.limits.lenient_enum_names,
+        },
+        budget: Budget::new(config.limits.bodies_bytes_max),
+        body_timeout: Duration::from_secs(config.limits.body_timeout_s),
+        cors_origins: config.listen.cors_origins.clone(),
+        ..DoorState::new(store.clone())
+    };
+    let server = Server::with_door(store, door);
     print(&format!("grpc {}\nhttp {}\n", address(&grpc)?, address(&http)?))?;
     server.run(grpc, http, stopped()).await.map_err(|e| Failure::machine("serve", &e))
 }
