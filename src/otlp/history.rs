@@ -103,6 +103,8 @@ fn span_of(row: &Map<String, Value>) -> Result<Span, String> {
     let mut attributes = BTreeMap::from([
         ("perfline.pipeline".to_owned(), Any::StringValue(pipeline.clone())),
         ("perfline.run.id".to_owned(), Any::StringValue(run_id.clone())),
+        // A row that does not say how it ended must not read as a success, as a span without a status would.
+        ("perfline.outcome".to_owned(), Any::StringValue(Outcome::Unknown.as_str().to_owned())),
     ]);
     let mut duration = None;
     for (column, value) in row {
@@ -117,7 +119,7 @@ fn span_of(row: &Map<String, Value>) -> Result<Span, String> {
             }
             attributes.insert(format!("perfline.{column}"), Any::DoubleValue(number));
         } else if WORDS.contains(&column) {
-            attributes.insert(format!("perfline.{column}"), Any::StringValue(text(Some(value)).unwrap_or_default()));
+            attributes.extend(text(Some(value)).map(|word| (format!("perfline.{column}"), Any::StringValue(word))));
         } else {
             attributes.insert(column.to_owned(), Any::StringValue(text(Some(value)).unwrap_or_default()));
         }

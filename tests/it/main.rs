@@ -10,6 +10,7 @@
 mod alerts;
 mod commands;
 mod e2e;
+mod history;
 mod imports;
 mod report_build;
 mod report_history;

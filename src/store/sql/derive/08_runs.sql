@@ -180,8 +180,12 @@ select
     case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end as ended_ns,
     coalesce(
         h.duration_s,
-        (case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end
-            - coalesce(h.start_ns, m.first_ns)) / 1e9
+        -- Run history without a duration is a span of no length: unknown, never 0.
+        case
+            when h.rule like 'perfline%' and greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) = h.start_ns then null
+            else (case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end
+                - coalesce(h.start_ns, m.first_ns)) / 1e9
+        end
     ) as duration_s,
     case when e.is_sure then e.outcome else 'unknown' end as outcome,
     case when e.is_sure then 'closed' else 'open' end as state,
