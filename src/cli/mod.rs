@@ -4,6 +4,7 @@
 mod alerts;
 mod analyze;
 mod backtest;
+mod bench;
 mod branding;
 mod check;
 mod compare;
@@ -92,6 +93,8 @@ enum Command {
     Export(upkeep::ExportArgs),
     /// Ask the store in SQL. Read-only.
     Query(query::QueryArgs),
+    /// Print the figures that the documentation claims, measured on this machine.
+    Bench(bench::BenchArgs),
 }
 
 /// Where the data is.
@@ -172,6 +175,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Prune(args) => upkeep::run_prune(&args),
         Command::Export(args) => upkeep::run_export(&args),
         Command::Query(args) => query::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     done.unwrap_or_else(|failure| failure.report())
 }

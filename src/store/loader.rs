@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use duckdb::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::columns::{Batch, BatchBuilder};
+use super::columns::{Batch, BatchBuilder, Horizons};
 use super::log::{Entry, Position, Segments, replay};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
@@ -68,6 +68,7 @@ pub(super) struct Loader {
     connection: Connection,
     segments: Segments,
     builder: BatchBuilder,
+    horizons: Horizons,
     stats: Arc<LoaderStats>,
     load_interval: Duration,
     run_idle_timeout: Duration,
@@ -112,6 +113,7 @@ impl Loader {
             connection,
             segments,
             builder,
+            horizons: Horizons::default(),
             stats,
             load_interval: options.load_interval,
             run_idle_timeout: options.run_idle_timeout,
@@ -215,7 +217,7 @@ impl Loader {
 
     fn commit(&mut self, pending: Pending) -> Result<(), StoreError> {
         let began = Instant::now();
-        let loaded = commit(&self.connection, &pending.batch, pending.end);
+        let loaded = commit(&self.connection, &pending.batch, pending.end, &mut self.horizons);
         self.stats.failing.store(loaded.is_err(), Relaxed);
         let counts = match loaded {
             Ok(counts) => counts,
@@ -225,7 +227,8 @@ impl Loader {
                 return Err(error);
             }
         };
-        self.stale |= pending.batch.touches_runs();
+        self.horizons.advance(&pending.batch);
+        self.stale |= pending.batch.touches_runs() || counts.quiet_touched > 0;
         drop(pending.permits);
         self.stats.loads.fetch_add(1, Relaxed);
         self.stats.rows_stored.fetch_add(counts.stored, Relaxed);
@@ -266,11 +269,18 @@ impl Loader {
 pub(super) struct LoadCounts {
     pub(super) stored: u64,
     pub(super) duplicate: u64,
+    /// Traces of runs that got nothing but quiet spans.
+    pub(super) quiet_touched: u64,
 }
 
-fn commit(connection: &Connection, batch: &Batch, end: Position) -> Result<LoadCounts, StoreError> {
+fn commit(
+    connection: &Connection,
+    batch: &Batch,
+    end: Position,
+    horizons: &mut Horizons,
+) -> Result<LoadCounts, StoreError> {
     connection.execute_batch("begin transaction").map_err(StoreError::sql("begin a load"))?;
-    let loaded = batch.append(connection).and_then(|counts| {
+    let loaded = batch.append(connection, horizons).and_then(|counts| {
         write_position(connection, end)?;
         connection.execute_batch("commit").map_err(StoreError::sql("commit a load"))?;
         Ok(counts)

@@ -27,6 +27,7 @@ statements! {
     SCHEMA_TELEMETRY = "schema/0001_telemetry.sql";
     SCHEMA_RUNS = "schema/0002_runs.sql";
     SCHEMA_ALERTS = "schema/0003_alerts.sql";
+    LOAD_QUIET_TRACES = "load/quiet_traces.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";

@@ -59,6 +59,14 @@ pub(super) fn classify(
     reading.verdict(is_quiet)
 }
 
+/// What a span is that no rule sees; `None` where it needs a row of facts all the same.
+pub(super) fn without_rules(span: &SpanShape<'_>, is_quiet: bool) -> Option<Verdict> {
+    let is_internal = span.kind <= 1;
+    let needs_row =
+        if is_quiet { is_internal } else { !span.has_parent || !is_internal || span.status == STATUS_ERROR };
+    (!needs_row).then_some(if is_quiet { Verdict::Quiet } else { Verdict::Plain })
+}
+
 /// Roles of one category exclude each other.
 fn category(role: Role) -> u8 {
     match role {
@@ -74,16 +82,8 @@ impl<'t, 'a> Reading<'t, 'a> {
     fn verdict(&self, is_quiet: bool) -> Verdict {
         let scores = scores::of_span(self);
         let is_known = !self.matched.is_empty() || !scores.is_empty();
-        if !is_known {
-            let is_internal = self.span.kind <= 1;
-            let needs_row = if is_quiet {
-                is_internal
-            } else {
-                !self.span.has_parent || !is_internal || self.span.status == STATUS_ERROR
-            };
-            if !needs_row {
-                return if is_quiet { Verdict::Quiet } else { Verdict::Plain };
-            }
+        if let (false, Some(verdict)) = (is_known, without_rules(self.span, is_quiet)) {
+            return verdict;
         }
         let root = !self.span.has_parent;
         let mut facts = SpanFacts { root, quiet: is_quiet && !is_known, scores, ..SpanFacts::default() };

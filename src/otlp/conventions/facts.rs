@@ -6,6 +6,23 @@ use crate::otlp::value::AttrValue;
 /// Attributes as the decoder hands them over.
 pub type Attributes<'a> = [(&'a str, AttrValue<'a>)];
 
+/// What the rules see in the name of a key or a scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyTraits {
+    /// Some rule or fact reads it.
+    pub is_read: bool,
+    /// It marks plain request instrumentation.
+    pub is_quiet: bool,
+}
+
+impl KeyTraits {
+    /// Sees what both see.
+    pub fn add(&mut self, other: Self) {
+        self.is_read |= other.is_read;
+        self.is_quiet |= other.is_quiet;
+    }
+}
+
 /// One event of a span.
 #[derive(Clone, Copy, Debug)]
 pub struct EventShape<'a> {

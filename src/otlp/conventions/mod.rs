@@ -20,7 +20,9 @@ use std::path::Path;
 use crate::otlp::value::AttrValue;
 use compile::{Base, Source, Tables};
 pub use error::ConventionError;
-pub use facts::{Attributes, EventShape, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict};
+pub use facts::{
+    Attributes, EventShape, KeyTraits, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
+};
 use spec::{ConventionFile, Fact};
 
 /// Longest error text that is kept, characters.
@@ -105,6 +107,38 @@ impl Rules {
     #[must_use]
     pub fn classify(&self, span: &SpanShape<'_>, resource: &ResourceFacts, attributes: &Attributes<'_>) -> Verdict {
         classify::classify(&self.tables, span, resource, attributes)
+    }
+
+    /// What the rules see in an attribute's key, whatever its value.
+    #[must_use]
+    pub fn key_traits(&self, key: &str) -> KeyTraits {
+        self.tables
+            .numbers
+            .get(key)
+            .and_then(|number| self.tables.keys.get(usize::from(*number)))
+            .map_or_else(KeyTraits::default, |info| KeyTraits { is_read: info.is_read, is_quiet: info.is_quiet })
+    }
+
+    /// What the rules see in a scope's name.
+    #[must_use]
+    pub fn scope_traits(&self, scope: &str) -> KeyTraits {
+        KeyTraits {
+            is_read: self.tables.scope_rules.iter().any(|(glob, _)| glob.holds(scope)),
+            is_quiet: self.tables.quiet_scopes.iter().any(|glob| glob.holds(scope)),
+        }
+    }
+
+    /// Whether some rule looks at the spans of this resource because of the resource itself.
+    #[must_use]
+    pub fn reads_resource(&self, resource: &ResourceFacts) -> bool {
+        self.tables.resource_rules.iter().any(|(key, _)| resource.known(*key).is_some())
+    }
+
+    /// The verdict on a span in which no rule reads anything: as [`Rules::classify`] would say, in a few
+    /// comparisons. `None` where only `classify` can say.
+    #[must_use]
+    pub fn glance(&self, span: &SpanShape<'_>, traits: KeyTraits) -> Option<Verdict> {
+        if traits.is_read { None } else { classify::without_rules(span, traits.is_quiet) }
     }
 
     /// What a log record says about runs; most say nothing.

@@ -1,15 +1,16 @@
 //! One load: columns into DuckDB, without what is stored already.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use duckdb::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt64Array};
-use duckdb::arrow::compute::filter_record_batch;
+use duckdb::Connection;
+use duckdb::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt64Array};
+use duckdb::arrow::compute::{filter, filter_record_batch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::arrow::record_batch::RecordBatch;
-use duckdb::{Connection, params};
 
-use crate::store::StoreError;
 use crate::store::loader::LoadCounts;
+use crate::store::{StoreError, sql};
 
 /// Rows that one appended batch holds: DuckDB's vector. Larger ones make it convert nested columns twice.
 const BATCH_ROWS: usize = 2_048;
@@ -33,6 +34,33 @@ impl Keyed {
     }
 }
 
+/// The newest time that is stored, by table: what is newer cannot be stored already.
+#[derive(Default)]
+pub(in crate::store) struct Horizons(HashMap<&'static str, i64>);
+
+impl Horizons {
+    fn of(&mut self, connection: &Connection, table: &'static str, time: &str) -> Result<i64, StoreError> {
+        if let Some(horizon) = self.0.get(table) {
+            return Ok(*horizon);
+        }
+        let newest: Option<i64> = connection
+            .query_row(&format!("select max({time}) from {table}"), [], |row| row.get(0))
+            .map_err(StoreError::sql("look for stored rows"))?;
+        let horizon = newest.unwrap_or(i64::MIN);
+        self.0.insert(table, horizon);
+        Ok(horizon)
+    }
+
+    /// After a commit of this load.
+    pub(in crate::store) fn advance(&mut self, batch: &Batch) {
+        for keyed in &batch.keyed {
+            if let (Some((_, last)), Some(horizon)) = (time_range(keyed), self.0.get_mut(keyed.table)) {
+                *horizon = last.max(*horizon);
+            }
+        }
+    }
+}
+
 /// Rows of a table without identity.
 pub(in crate::store) struct Plain {
     pub(super) table: &'static str,
@@ -51,6 +79,8 @@ pub(in crate::store) struct Small {
 pub(in crate::store) struct Batch {
     pub(super) keyed: Vec<Keyed>,
     pub(super) plain: Vec<Plain>,
+    /// Traces that got nothing but plain request instrumentation.
+    pub(super) quiet: RecordBatch,
     pub(super) small: Vec<Small>,
     pub(super) touches_runs: bool,
 }
@@ -62,11 +92,16 @@ impl Batch {
     }
 
     /// Appends everything within the transaction that is open. May be called again after a rollback.
-    pub(in crate::store) fn append(&self, connection: &Connection) -> Result<LoadCounts, StoreError> {
+    pub(in crate::store) fn append(
+        &self,
+        connection: &Connection,
+        horizons: &mut Horizons,
+    ) -> Result<LoadCounts, StoreError> {
         let mut counts = LoadCounts::default();
         for keyed in &self.keyed {
             let gathered = keyed.rows.num_rows();
-            let fresh = without_stored(connection, keyed)?;
+            let horizon = horizons.of(connection, keyed.table, keyed.time)?;
+            let fresh = without_stored(connection, keyed, horizon)?;
             counts.stored += fresh.num_rows() as u64;
             counts.duplicate += (gathered - fresh.num_rows()) as u64;
             append_rows(connection, keyed.table, &fresh)?;
@@ -74,6 +109,7 @@ impl Batch {
         for plain in &self.plain {
             append_rows(connection, plain.table, &plain.rows)?;
         }
+        counts.quiet_touched = append_quiet(connection, &self.quiet)?;
         for small in self.small.iter().filter(|small| !small.rows.is_empty()) {
             append_small(connection, small)?;
         }
@@ -86,7 +122,13 @@ fn append_rows(connection: &Connection, table: &str, rows: &RecordBatch) -> Resu
         return Ok(());
     }
     let failed = "append rows";
-    let mut appender = connection.appender(table).map_err(StoreError::sql(failed))?;
+    // A column without any value is cheapest left out: to hand over a null costs more than a value.
+    let filled: Vec<usize> =
+        (0..rows.num_columns()).filter(|at| rows.column(*at).null_count() < rows.num_rows()).collect();
+    let rows = rows.project(&filled).map_err(StoreError::arrow("choose columns"))?;
+    let schema = rows.schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let mut appender = connection.appender_with_columns(table, &columns).map_err(StoreError::sql(failed))?;
     let mut from = 0;
     while from < rows.num_rows() {
         let length = BATCH_ROWS.min(rows.num_rows() - from);
@@ -96,35 +138,43 @@ fn append_rows(connection: &Connection, table: &str, rows: &RecordBatch) -> Resu
     appender.flush().map_err(StoreError::sql(failed))
 }
 
-/// The rows that are not in their table yet. Only stored rows of the same stretch of time are read.
-fn without_stored(connection: &Connection, keyed: &Keyed) -> Result<RecordBatch, StoreError> {
+/// Marks those quiet traces that a run holds; how many.
+fn append_quiet(connection: &Connection, rows: &RecordBatch) -> Result<u64, StoreError> {
+    if rows.num_rows() == 0 {
+        return Ok(0);
+    }
+    let failed = "look for runs of quiet traces";
+    connection
+        .execute_batch("create or replace temp table incoming_quiet as from pending_traces limit 0")
+        .map_err(StoreError::sql(failed))?;
+    append_rows(connection, "incoming_quiet", rows)?;
+    let marked = connection.execute(sql::LOAD_QUIET_TRACES, []).map_err(StoreError::sql(failed))?;
+    connection.execute_batch("drop table incoming_quiet").map_err(StoreError::sql(failed))?;
+    Ok(marked as u64)
+}
+
+/// The rows that are not in their table yet. Only stored rows of the same stretch of time are read, and only for
+/// those rows that are no newer than the newest stored one.
+fn without_stored(connection: &Connection, keyed: &Keyed, horizon: i64) -> Result<RecordBatch, StoreError> {
     let failed = "look for stored rows";
-    let Some((first, last)) = time_range(keyed) else {
+    let Some(times) = keyed.rows.column_by_name(keyed.time) else {
         return Ok(keyed.rows.clone());
     };
-    let table = keyed.table;
-    let time = keyed.time;
-    let overlaps: bool = connection
-        .query_row(
-            &format!("select exists (select 1 from {table} where {time} between ? and ?)"),
-            params![first, last],
-            |row| row.get(0),
-        )
-        .map_err(StoreError::sql(failed))?;
-    if !overlaps {
+    let old: BooleanArray =
+        times.as_primitive::<Int64Type>().values().iter().map(|time| Some(*time <= horizon)).collect();
+    if old.true_count() == 0 {
         return Ok(keyed.rows.clone());
     }
-    let stored = stored_places(connection, keyed, first, last).map_err(StoreError::sql(failed))?;
-    if stored.is_empty() {
-        return Ok(keyed.rows.clone());
-    }
-    let mut keep = vec![true; keyed.rows.num_rows()];
-    for place in stored {
-        if let Some(slot) = usize::try_from(place).ok().and_then(|place| keep.get_mut(place)) {
+    let mut asked = vec![true; keyed.rows.num_rows()];
+    for place in stored_places(connection, keyed, &old).map_err(StoreError::sql(failed))? {
+        if let Some(slot) = usize::try_from(place).ok().and_then(|place| asked.get_mut(place)) {
             *slot = false;
         }
     }
-    filter_record_batch(&keyed.rows, &BooleanArray::from(keep)).map_err(StoreError::arrow("leave out stored rows"))
+    if asked.iter().all(|keep| *keep) {
+        return Ok(keyed.rows.clone());
+    }
+    filter_record_batch(&keyed.rows, &BooleanArray::from(asked)).map_err(StoreError::arrow("leave out stored rows"))
 }
 
 fn time_range(keyed: &Keyed) -> Option<(i64, i64)> {
@@ -133,7 +183,8 @@ fn time_range(keyed: &Keyed) -> Option<(i64, i64)> {
     Some((*values.iter().min()?, *values.iter().max()?))
 }
 
-fn stored_places(connection: &Connection, keyed: &Keyed, first: i64, last: i64) -> duckdb::Result<Vec<u64>> {
+/// Places of those `old` rows that are stored.
+fn stored_places(connection: &Connection, keyed: &Keyed, old: &BooleanArray) -> duckdb::Result<Vec<u64>> {
     let (table, time) = (keyed.table, keyed.time);
     let columns: Vec<String> =
         keyed.key.iter().map(|name| format!("{name} {}", if *name == time { "bigint" } else { "ubigint" })).collect();
@@ -142,24 +193,22 @@ fn stored_places(connection: &Connection, keyed: &Keyed, first: i64, last: i64) 
         "create or replace temp table incoming_keys (place ubigint, {})",
         columns.join(", ")
     ))?;
-    let mut arrays: Vec<(&str, ArrayRef)> =
-        vec![("place", Arc::new(UInt64Array::from_iter_values(0..keyed.rows.num_rows() as u64)))];
-    for name in keyed.key {
-        if let Some(column) = keyed.rows.column_by_name(name) {
-            arrays.push((name, Arc::clone(column)));
-        }
-    }
-    if let Ok(keys) = RecordBatch::try_from_iter(arrays) {
+    let places: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..keyed.rows.num_rows() as u64));
+    let mut arrays: Vec<(&str, ArrayRef)> = vec![("place", places)];
+    arrays.extend(keyed.key.iter().filter_map(|name| Some((*name, Arc::clone(keyed.rows.column_by_name(name)?)))));
+    let old_rows = arrays.into_iter().map(|(name, array)| Ok((name, filter(&array, old)?)));
+    if let Ok(keys) = old_rows.collect::<Result<Vec<_>, _>>().and_then(RecordBatch::try_from_iter) {
         let mut appender = connection.appender("incoming_keys")?;
         appender.append_record_batch(keys)?;
         appender.flush()?;
     }
     let mut statement = connection.prepare(&format!(
-        "select i.place from incoming_keys as i semi join \
-         (select * from {table} where {time} between ? and ?) as s on {}",
+        "with bounds as (select min({time}) as first, max({time}) as last from incoming_keys) \
+         select i.place from incoming_keys as i semi join \
+         (select * from {table} where {time} between (select first from bounds) and (select last from bounds)) as s on {}",
         matching.join(" and ")
     ))?;
-    let places = statement.query_map(params![first, last], |row| row.get(0))?.collect();
+    let places = statement.query_map([], |row| row.get(0))?.collect();
     connection.execute_batch("drop table incoming_keys")?;
     places
 }

@@ -41,8 +41,8 @@ impl LogColumns {
         // A record that was sent twice is one; two that say the same in one request are two.
         let mut places: HashMap<u64, u64> = HashMap::new();
         each_log(body, |resource, scope, record| {
-            let (resource_id, _) = shared.resources.resource(resource, shared.rules);
-            let scope_id = shared.resources.scope(scope);
+            let resource_id = shared.resources.resource(resource, shared.rules);
+            let scope_id = shared.resources.scope(scope, shared.rules);
             let content = content_key(record, resource_id, scope_id);
             let place = places.entry(content).and_modify(|place| *place += 1).or_insert(0);
             let log_key = content.wrapping_add(*place);

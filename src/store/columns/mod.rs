@@ -2,6 +2,7 @@
 //! then into DuckDB in batches of one vector.
 
 mod append;
+mod attributes;
 mod facts;
 mod logs;
 mod points;
@@ -10,7 +11,7 @@ mod spans;
 mod table;
 mod touched;
 
-pub(super) use append::Batch;
+pub(super) use append::{Batch, Horizons};
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::otlp::conventions::Rules;
 use crate::otlp::sink::Accepted;
 use crate::otlp::wire::WireError;
 use append::Keyed;
+use attributes::AttributeSets;
 use facts::FactRows;
 use resources::ResourceRows;
 use touched::Touched;
@@ -30,6 +32,7 @@ use touched::Touched;
 pub(super) struct BatchBuilder {
     rules: Arc<Rules>,
     resources: ResourceRows,
+    sets: AttributeSets,
     facts: FactRows,
     touched: Touched,
     spans: spans::SpanColumns,
@@ -43,6 +46,7 @@ impl BatchBuilder {
         Ok(Self {
             rules,
             resources: ResourceRows::stored_in(connection)?,
+            sets: AttributeSets::stored_in(connection)?,
             facts: FactRows::default(),
             touched: Touched::default(),
             spans: spans::SpanColumns::default(),
@@ -61,6 +65,7 @@ impl BatchBuilder {
         let shared = &mut Shared {
             rules: &self.rules,
             resources: &mut self.resources,
+            sets: &mut self.sets,
             facts: &mut self.facts,
             touched: &mut self.touched,
         };
@@ -87,7 +92,8 @@ impl BatchBuilder {
                 Keyed::new("log_rows", &["log_key", "time_ns"], "time_ns", self.logs.take()?),
             ],
             plain: touched.into(),
-            small: self.resources.take().into_iter().chain(self.facts.take()).collect(),
+            quiet: self.touched.take_quiet()?,
+            small: self.resources.take().into_iter().chain([self.sets.take()]).chain(self.facts.take()).collect(),
         })
     }
 }
@@ -96,6 +102,7 @@ impl BatchBuilder {
 struct Shared<'a> {
     rules: &'a Rules,
     resources: &'a mut ResourceRows,
+    sets: &'a mut AttributeSets,
     facts: &'a mut FactRows,
     touched: &'a mut Touched,
 }

@@ -62,8 +62,8 @@ impl PointColumns {
     pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
         shared.resources.next_request();
         each_point(body, |resource, scope, metric, point| {
-            let (resource_id, _) = shared.resources.resource(resource, shared.rules);
-            let scope_id = shared.resources.scope(scope);
+            let resource_id = shared.resources.resource(resource, shared.rules);
+            let scope_id = shared.resources.scope(scope, shared.rules);
             self.push(metric, point, resource_id, scope_id);
             shared.touched.resource(resource_id, signed(point.time_ns()));
         })

@@ -8,7 +8,7 @@ use serde_json::json;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::append::Small;
-use crate::otlp::conventions::{ResourceFacts, Rules};
+use crate::otlp::conventions::{KeyTraits, ResourceFacts, Rules};
 use crate::otlp::value::{AttrValue, write_attributes_json};
 use crate::otlp::wire::{Resource, Scope};
 use crate::store::StoreError;
@@ -21,8 +21,8 @@ pub(super) struct ResourceRows {
     resources: HashSet<u64>,
     scopes: HashSet<u64>,
     facts: HashMap<u64, Arc<ResourceFacts>>,
-    last_resource: Last,
-    last_scope: Last,
+    last_resource: Last<ResourceFacts>,
+    last_scope: Last<KeyTraits>,
     resource_rows: Vec<String>,
     scope_rows: Vec<String>,
     fact_rows: Vec<String>,
@@ -30,9 +30,13 @@ pub(super) struct ResourceRows {
 
 /// The block that was seen last: items of one block follow one another.
 #[derive(Default)]
-struct Last {
-    at: (usize, usize),
+struct Last<T> {
+    at: Option<(usize, usize)>,
     id: u64,
+    /// What the conventions say of it.
+    facts: Arc<T>,
+    /// Whether rules look at every span of it.
+    is_read: bool,
 }
 
 impl ResourceRows {
@@ -55,17 +59,35 @@ impl ResourceRows {
         self.last_scope = Last::default();
     }
 
-    /// The id of a resource and what the conventions say of it.
-    pub(super) fn resource(&mut self, resource: &Resource<'_>, rules: &Rules) -> (u64, Arc<ResourceFacts>) {
+    /// The id of a resource. [`ResourceRows::facts`] then says what the conventions make of it.
+    pub(super) fn resource(&mut self, resource: &Resource<'_>, rules: &Rules) -> u64 {
         let at = (resource.raw.as_ptr() as usize, resource.raw.len());
-        if self.last_resource.at != at || at.1 == 0 {
-            let id = xxh3_64_with_seed(resource.raw, xxh3_64(resource.schema_url.as_bytes()));
-            self.last_resource = Last { at, id };
+        if self.last_resource.at == Some(at) {
+            return self.last_resource.id;
         }
-        let id = self.last_resource.id;
-        if let Some(facts) = self.facts.get(&id) {
-            return (id, Arc::clone(facts));
-        }
+        let id = xxh3_64_with_seed(resource.raw, xxh3_64(resource.schema_url.as_bytes()));
+        let facts = match self.facts.get(&id) {
+            Some(facts) => Arc::clone(facts),
+            None => self.learn(id, resource, rules),
+        };
+        let is_read = rules.reads_resource(&facts);
+        // An empty block has no address of its own.
+        self.last_resource = Last { at: Some(at).filter(|(_, length)| *length > 0), id, facts, is_read };
+        id
+    }
+
+    /// What the conventions say of the resource that was asked for last.
+    pub(super) fn facts(&self) -> &ResourceFacts {
+        &self.last_resource.facts
+    }
+
+    /// What the rules see in the resource and the scope that were asked for last.
+    pub(super) fn traits(&self) -> KeyTraits {
+        let scope = *self.last_scope.facts;
+        KeyTraits { is_read: scope.is_read || self.last_resource.is_read, is_quiet: scope.is_quiet }
+    }
+
+    fn learn(&mut self, id: u64, resource: &Resource<'_>, rules: &Rules) -> Arc<ResourceFacts> {
         let attributes: Vec<(&str, AttrValue<'_>)> = resource.attributes().collect();
         let facts = Arc::new(rules.resource_facts(&attributes));
         if self.facts.len() >= FACTS_MAX {
@@ -75,7 +97,7 @@ impl ResourceRows {
         if self.resources.insert(id) {
             self.describe_resource(id, resource, &facts, &attributes);
         }
-        (id, facts)
+        facts
     }
 
     fn describe_resource(
@@ -112,13 +134,14 @@ impl ResourceRows {
     }
 
     /// The id of a scope.
-    pub(super) fn scope(&mut self, scope: &Scope<'_>) -> u64 {
+    pub(super) fn scope(&mut self, scope: &Scope<'_>, rules: &Rules) -> u64 {
         let at = (scope.raw.as_ptr() as usize, scope.raw.len());
-        if self.last_scope.at == at && at.1 > 0 {
+        if self.last_scope.at == Some(at) {
             return self.last_scope.id;
         }
         let id = xxh3_64_with_seed(scope.raw, xxh3_64(scope.schema_url.as_bytes()));
-        self.last_scope = Last { at, id };
+        let facts = Arc::new(rules.scope_traits(scope.name));
+        self.last_scope = Last { at: Some(at).filter(|(_, length)| *length > 0), id, facts, is_read: false };
         if self.scopes.insert(id) {
             let attributes: Vec<(&str, AttrValue<'_>)> = scope.attributes().collect();
             self.scope_rows.push(

@@ -8,10 +8,11 @@ use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::attributes::{AttributeSets, PLACES};
 use super::table::{I64, Text, U8, U32, U64, table};
 use super::{Shared, halves, signed, some};
-use crate::otlp::conventions::{EventShape, ResourceFacts, Rules, SpanShape, Verdict};
-use crate::otlp::value::{AttrValue, write_attributes_json, write_string_json};
+use crate::otlp::conventions::{EventShape, KeyTraits, SpanShape, Verdict};
+use crate::otlp::value::{AttrValue, write_attributes_json, write_json, write_string_json};
 use crate::otlp::wire::WireError;
 use crate::otlp::wire::traces::{SpanView, each_span};
 use crate::store::StoreError;
@@ -21,7 +22,8 @@ table! {
     SpanTable {
         trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
         resource_id: U64, scope_id: U64, name: Text, kind: U8, status: U8, status_message: Text, trace_state: Text,
-        flags: U32, attributes: Text, events: Text, links: Text, dropped_attributes: U32, dropped_events: U32,
+        flags: U32, set_id: U32, value_1: Text, value_2: Text, value_3: Text, value_4: Text, value_5: Text,
+        value_6: Text, more: Text, events: Text, links: Text, dropped_attributes: U32, dropped_events: U32,
         dropped_links: U32,
     }
 }
@@ -42,15 +44,19 @@ impl SpanColumns {
 
     pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
         shared.resources.next_request();
+        let mut attributes: Vec<(&str, AttrValue<'_>)> = Vec::new();
         each_span(body, |resource, scope, span| {
             if !self.seen.insert(identity(span)) {
                 return;
             }
-            let (resource_id, facts) = shared.resources.resource(resource, shared.rules);
-            let scope_id = shared.resources.scope(scope);
-            let attributes: Vec<(&str, AttrValue<'_>)> = span.attributes().collect();
-            self.push(span, resource_id, scope_id, &attributes);
-            match classify(span, scope.name, &attributes, &facts, shared.rules) {
+            attributes.clear();
+            attributes.extend(span.attributes());
+            let resource_id = shared.resources.resource(resource, shared.rules);
+            let scope_id = shared.resources.scope(scope, shared.rules);
+            let encoded = shared.sets.encode(&attributes, shared.rules);
+            self.push(span, resource_id, scope_id);
+            self.push_attributes(encoded.set_id, &attributes, shared.sets);
+            match verdict(span, scope.name, &attributes, encoded.traits, shared) {
                 Verdict::Quiet => touch(shared, span, true),
                 Verdict::Plain => touch(shared, span, false),
                 Verdict::Known(known) => {
@@ -61,7 +67,7 @@ impl SpanColumns {
         })
     }
 
-    fn push(&mut self, span: &SpanView<'_>, resource_id: u64, scope_id: u64, attributes: &[(&str, AttrValue<'_>)]) {
+    fn push(&mut self, span: &SpanView<'_>, resource_id: u64, scope_id: u64) {
         let table = &mut self.table;
         let (hi, lo) = halves(span.trace_id);
         let start = signed(span.start_ns);
@@ -80,9 +86,6 @@ impl SpanColumns {
         table.trace_state.append_option(some(span.trace_state));
         table.flags.append_option(Some(span.flags).filter(|flags| *flags > 0));
         self.text.clear();
-        write_attributes_json(attributes.iter().copied(), &mut self.text);
-        table.attributes.append_option(Some(self.text.as_str()).filter(|_| !attributes.is_empty()));
-        self.text.clear();
         write_events(span, &mut self.text);
         table.events.append_option(some(&self.text));
         self.text.clear();
@@ -96,6 +99,33 @@ impl SpanColumns {
             column.append_option(Some(count).filter(|count| *count > 0));
         }
         self.rows += 1;
+    }
+
+    fn push_attributes(&mut self, set_id: u32, attributes: &[(&str, AttrValue<'_>)], sets: &AttributeSets) {
+        let table = &mut self.table;
+        table.set_id.append_value(set_id);
+        let columns: [&mut Text; PLACES] = [
+            &mut table.value_1,
+            &mut table.value_2,
+            &mut table.value_3,
+            &mut table.value_4,
+            &mut table.value_5,
+            &mut table.value_6,
+        ];
+        let mut own = sets.own().iter();
+        for column in columns {
+            match own.next().and_then(|at| attributes.get(*at as usize)) {
+                None => column.append_null(),
+                Some((_, value)) => {
+                    self.text.clear();
+                    write_json(value, &mut self.text);
+                    column.append_value(&self.text);
+                }
+            }
+        }
+        self.text.clear();
+        sets.write_more(attributes, &mut self.text);
+        table.more.append_option(some(&self.text));
     }
 
     pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
@@ -120,14 +150,29 @@ fn identity(span: &SpanView<'_>) -> u128 {
     xxh3_128(&key)
 }
 
-/// What the rules make of a span.
-fn classify(
+/// What the rules make of a span: most spans hold nothing that a rule reads, and a glance says so.
+fn verdict(
     span: &SpanView<'_>,
     scope: &str,
     attributes: &[(&str, AttrValue<'_>)],
-    resource: &ResourceFacts,
-    rules: &Rules,
+    keys: KeyTraits,
+    shared: &Shared<'_>,
 ) -> Verdict {
+    let mut shape = SpanShape {
+        name: span.name,
+        scope,
+        kind: span.kind,
+        status: span.status,
+        status_message: span.status_message,
+        has_parent: span.parent_span_id.is_some(),
+        events: &[],
+    };
+    let mut traits = keys;
+    traits.add(shared.resources.traits());
+    traits.is_read |= span.events().any(|event| event.attributes().next().is_some());
+    if let Some(verdict) = shared.rules.glance(&shape, traits) {
+        return verdict;
+    }
     let parts: Vec<_> = span
         .events()
         .map(|event| (event.name, event.time_ns, event.attributes().collect::<Vec<_>>()))
@@ -137,16 +182,8 @@ fn classify(
         .iter()
         .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })
         .collect();
-    let shape = SpanShape {
-        name: span.name,
-        scope,
-        kind: span.kind,
-        status: span.status,
-        status_message: span.status_message,
-        has_parent: span.parent_span_id.is_some(),
-        events: &events,
-    };
-    rules.classify(&shape, resource, attributes)
+    shape.events = &events;
+    shared.rules.classify(&shape, shared.resources.facts(), attributes)
 }
 
 // Writing to a String cannot fail.

@@ -57,22 +57,16 @@ impl Touched {
     }
 
     pub(super) fn take(&mut self) -> Result<[Plain; 2], StoreError> {
+        let loud = self.traces.extract_if(|_, extent| !extent.quiet).collect();
         Ok([
-            Plain { table: "pending_traces", rows: self.take_traces()? },
+            Plain { table: "pending_traces", rows: trace_rows(loud)? },
             Plain { table: "pending_resources", rows: self.take_resources()? },
         ])
     }
 
-    fn take_traces(&mut self) -> Result<RecordBatch, StoreError> {
-        let mut table = TraceTable::default();
-        for ((hi, lo), extent) in self.traces.drain() {
-            table.trace_hi.append_value(hi);
-            table.trace_lo.append_value(lo);
-            table.from_ns.append_value(extent.from_ns);
-            table.to_ns.append_value(extent.to_ns);
-            table.quiet.append_value(extent.quiet);
-        }
-        table.take()
+    /// Traces that got nothing but quiet spans; call [`Touched::take`] first.
+    pub(super) fn take_quiet(&mut self) -> Result<RecordBatch, StoreError> {
+        trace_rows(self.traces.drain().collect())
     }
 
     fn take_resources(&mut self) -> Result<RecordBatch, StoreError> {
@@ -84,4 +78,16 @@ impl Touched {
         }
         table.take()
     }
+}
+
+fn trace_rows(traces: Vec<((u64, u64), Extent)>) -> Result<RecordBatch, StoreError> {
+    let mut table = TraceTable::default();
+    for ((hi, lo), extent) in traces {
+        table.trace_hi.append_value(hi);
+        table.trace_lo.append_value(lo);
+        table.from_ns.append_value(extent.from_ns);
+        table.to_ns.append_value(extent.to_ns);
+        table.quiet.append_value(extent.quiet);
+    }
+    table.take()
 }

@@ -18,6 +18,18 @@ create table scopes (
     attributes varchar                  -- JSON object
 );
 
+-- What the attributes of many spans have in common: values, and the keys of what differs.
+create table attribute_sets (
+    set_id uinteger not null,
+    attributes varchar not null,        -- JSON members, without braces; may be empty
+    key_1 varchar,                      -- a key in quotes and its colon, as it stands before span_rows.value_1
+    key_2 varchar,
+    key_3 varchar,
+    key_4 varchar,
+    key_5 varchar,
+    key_6 varchar
+);
+
 create table span_rows (
     trace_hi ubigint not null,
     trace_lo ubigint not null,
@@ -33,7 +45,14 @@ create table span_rows (
     status_message varchar,
     trace_state varchar,
     flags uinteger,
-    attributes varchar,                 -- JSON object; null: none
+    set_id uinteger not null,           -- attributes that many spans share; 0: none
+    value_1 varchar,                    -- JSON value of the attribute that the set's key_1 names; and so on
+    value_2 varchar,
+    value_3 varchar,
+    value_4 varchar,
+    value_5 varchar,
+    value_6 varchar,
+    more varchar,                       -- further attributes as JSON members, without braces
     events varchar,                     -- JSON array of {"t": ns after start, "n": name, "a": {...}, "d": dropped}
     links varchar,                      -- JSON array of {"trace_id", "span_id", "trace_state", "a", "d", "flags"}
     dropped_attributes uinteger,

@@ -13,7 +13,19 @@ select
     s.duration_ns / 1e6 as duration_ms,
     ['unset', 'ok', 'error'][least(s.status, 2) + 1] as status,
     s.status_message,
-    cast(coalesce(s.attributes, '{}') as json) as attributes,
+    cast(
+        '{' || concat_ws(
+            ',',
+            nullif(a.attributes, ''),
+            a.key_1 || s.value_1,
+            a.key_2 || s.value_2,
+            a.key_3 || s.value_3,
+            a.key_4 || s.value_4,
+            a.key_5 || s.value_5,
+            a.key_6 || s.value_6,
+            s.more
+        ) || '}' as json
+    ) as attributes,
     cast(coalesce(r.attributes, '{}') as json) as resource_attributes,
     k.pipeline,
     k.run_id,
@@ -27,6 +39,7 @@ select
     r.schema_url as resource_schema_url,
     c.schema_url
 from span_rows as s
+left join attribute_sets as a on a.set_id = s.set_id
 left join resources as r on r.resource_id = s.resource_id
 left join scopes as c on c.scope_id = s.scope_id
 left join span_membership as m

@@ -1,0 +1,31 @@
+//! `perfline bench`: prints the figures that the documentation claims, on the machine at hand.
+
+mod ingest;
+mod payload;
+mod process;
+mod send;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+
+/// Print the figures that the documentation claims, measured on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What receiving and storing costs: items per CPU-second, acknowledgement times, bytes per item.
+    Ingest(ingest::IngestArgs),
+}
+
+pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
+    match &args.what {
+        What::Ingest(args) => ingest::run(args),
+    }
+}
