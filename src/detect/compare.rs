@@ -1,6 +1,6 @@
 //! Two stretches of one series, side by side: how far apart, and how sure.
 
-use super::stats::normal::student_to_normal;
+use super::stats::normal::{student_to_normal, upper_quantile};
 use super::stats::robust::{
     IQR_TO_SIGMA, MAD_TO_SIGMA, mean, mean_variance_inflation, median_sorted, quantile_sorted, sort,
 };
@@ -10,8 +10,6 @@ const CLIP_BASELINE: f64 = 3.0;
 const CLIP_WINDOW: f64 = 2.5;
 /// Length of the pieces whose spread is looked at alone: noise that comes and goes must not hide in an average.
 const PIECE_COUNT: usize = 20;
-/// Part of the noisiest piece's deviation that counts at least; below 1, since the largest of three is large by chance.
-const PIECE_SHARE: f64 = 0.9;
 /// Weight, in values, of the spread known before, where the stretch itself is short.
 const PRIOR_WEIGHT: f64 = 8.0;
 /// Weight, in values, of the baseline's spread when that of a short window is judged.
@@ -60,9 +58,7 @@ fn describe_sorted(values: &[f64], sorted: &mut [f64], sigma_prior: Option<f64>,
     let center = mean(&clipped);
     let variance = clipped.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (count.max(2) - 1) as f64;
     let mut sigma = variance.sqrt();
-    if count >= 2 * PIECE_COUNT {
-        sigma = sigma.max(PIECE_SHARE * noisiest_piece(&clipped));
-    }
+    sigma = sigma.max(noisiest_spread(values));
     if let Some(prior) = sigma_prior
         && count < 3 * PIECE_COUNT
     {
@@ -72,15 +68,36 @@ fn describe_sorted(values: &[f64], sorted: &mut [f64], sigma_prior: Option<f64>,
     Level { center, median, sigma: sigma.max(sigma_floor), rho: 0.0, count }
 }
 
-// Counted from the newest value back, so that the latest noise is seen whole.
-fn noisiest_piece(clipped: &[f64]) -> f64 {
-    clipped
-        .rchunks_exact(PIECE_COUNT)
-        .map(|piece| {
-            let center = mean(piece);
-            (piece.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (PIECE_COUNT - 1) as f64).sqrt()
-        })
-        .fold(0.0, f64::max)
+/// Spread of the noisiest piece of a stretch, less what the largest of so many is larger by chance; 0 below two pieces.
+///
+/// Noise that was there once comes back, and must not hide in an average of quiet times. Each piece is clipped by its own
+/// spread, and they are counted from the newest value back, so that the latest noise is seen whole.
+#[must_use]
+pub fn noisiest_spread(values: &[f64]) -> f64 {
+    let pieces = values.len() / PIECE_COUNT;
+    if pieces < 2 {
+        return 0.0;
+    }
+    let largest = values.rchunks_exact(PIECE_COUNT).map(spread_of_piece).fold(0.0, f64::max);
+    // Expected largest of `pieces` normal deviates (Blom 1958), each spread being known to about one sixth.
+    let m = pieces as f64;
+    let chance = upper_quantile(1.0 - (m - 0.375) / (m + 0.25));
+    largest / (1.0 + chance / 6.0)
+}
+
+fn spread_of_piece(piece: &[f64]) -> f64 {
+    let mut sorted = piece.to_vec();
+    sort(&mut sorted);
+    let center = median_sorted(&sorted);
+    sorted.iter_mut().for_each(|value| *value = (*value - center).abs());
+    sort(&mut sorted);
+    let reach = CLIP_BASELINE * MAD_TO_SIGMA * median_sorted(&sorted);
+    if reach <= 0.0 {
+        return 0.0;
+    }
+    let clipped: Vec<f64> = piece.iter().map(|v| v.clamp(center - reach, center + reach)).collect();
+    let middle = mean(&clipped);
+    (clipped.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (PIECE_COUNT - 1) as f64).sqrt()
 }
 
 /// How two neighbouring stretches differ.
@@ -120,7 +137,9 @@ pub fn compare(before: &Level, after: &[f64]) -> Comparison {
         + window_variance / k * mean_variance_inflation(before.rho, k))
     .sqrt();
     let t = if error > 0.0 { shift / error } else { 0.0 };
-    let freedom = (n - 1.0 + (k - 1.0) * 0.5).max(1.0);
+    // A spread taken from the window itself is known only as well as a window can tell (after Welch and Satterthwaite).
+    let known = if window_variance > 0.0 { base_variance / window_variance } else { 1.0 };
+    let freedom = (known * (n - 1.0 + (k - 1.0) * 0.5) + (1.0 - known) * (k - 1.0 + WINDOW_PRIOR_WEIGHT)).max(1.0);
     let far = after.iter().filter(|v| (**v - before.median) * shift.signum() > 0.0).count();
     Comparison {
         shift,

@@ -11,6 +11,7 @@ pub mod gate;
 #[cfg(feature = "store")]
 mod history;
 pub mod online;
+pub mod rates;
 pub mod search;
 pub mod segment;
 pub mod settings;

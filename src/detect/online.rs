@@ -1,6 +1,7 @@
 //! The online detector: values come one at a time, each change is raised once.
 
-use super::compare::{Comparison, Level, compare, describe};
+use super::compare::{Comparison, Level, compare, describe, noisiest_spread};
+use super::rates::{count_binary, find_rate_step};
 use super::settings::Settings;
 use super::stats::robust::{autocorrelation, median};
 
@@ -8,6 +9,11 @@ use super::stats::robust::{autocorrelation, median};
 const SCREEN_SHARE: f64 = 0.6;
 /// Looks for which the level of the cheap look holds.
 const GLANCE_COUNT: usize = 6;
+
+/// Values for which noise is remembered.
+const NOISE_MEMORY: usize = 120;
+/// Values by which the likeliest place may lie before that of the best evidence.
+const PLACE_REACH: usize = 6;
 
 /// How a level change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -103,15 +109,31 @@ struct Watch<'a> {
     prior: Option<(f64, bool)>,
     /// Level and deviation for the cheap look, with the value at which it must be taken anew.
     glance: Option<(f64, f64, usize)>,
+    /// As many of the first values are zeros and ones.
+    binary: usize,
 }
 
 impl<'a> Watch<'a> {
     fn new(values: &'a [f64], settings: &'a Settings) -> Self {
-        Self { values: JudgedValues::new(values), settings, start: 0, prior: None, glance: None }
+        Self {
+            values: JudgedValues::new(values),
+            settings,
+            start: 0,
+            prior: None,
+            glance: None,
+            binary: count_binary(values),
+        }
     }
 
     fn look(&mut self, at: usize) -> Option<Alarm> {
         let end = at + 1;
+        if end <= self.binary {
+            let known = &self.values.raw[self.start..end];
+            let s = self.settings;
+            let found = find_rate_step(known, self.start, s.baseline_count_min, s.rate_evidence_min)?;
+            self.start = found.index;
+            return Some(found);
+        }
         let found = self.find_step(end).or_else(|| self.find_drift(end))?;
         let before = self.describe(found.baseline_start, found.index, end);
         self.prior = Some((before.sigma, self.values.is_log(end)));
@@ -128,6 +150,7 @@ impl<'a> Watch<'a> {
         let mut level = describe(stretch, prior, self.values.sigma_floor(start, end));
         let history = &all[..split - self.start.min(start)];
         level.rho = noise_correlation(history, &level);
+        level.sigma = level.sigma.max(noisiest_spread(&history[history.len().saturating_sub(NOISE_MEMORY)..]));
         level
     }
 
@@ -151,8 +174,8 @@ impl<'a> Watch<'a> {
                 best = Some((split, from, found));
             }
         }
-        best.map(|(index, baseline_start, found)| Alarm {
-            index,
+        best.map(|(split, baseline_start, found)| Alarm {
+            index: baseline_start + likeliest_split(self.values.slice(baseline_start, end), split - baseline_start),
             seen_at: end - 1,
             kind: ChangeKind::Step,
             baseline_start,
@@ -256,6 +279,19 @@ pub fn noise_correlation(history: &[f64], level: &Level) -> f64 {
     let chance = 0.8 / (clipped.len() as f64).sqrt();
     let rho = autocorrelation(&clipped) + 1.0 / clipped.len() as f64;
     if rho <= chance { 0.0 } else { rho.min(0.95) }
+}
+
+/// The likeliest place of a change that the evidence puts at `split`: where two levels leave the least rest. Evidence
+/// may well be greatest for a window that begins among values that lie apart by chance.
+#[must_use]
+pub fn likeliest_split(values: &[f64], split: usize) -> usize {
+    let (before, after) = (median(&values[..split]), median(&values[split..]));
+    let (low, high) = (before.min(after), before.max(after));
+    let reach = 0.5 * (high - low);
+    let first = split.saturating_sub(PLACE_REACH);
+    let clipped: Vec<f64> = values.iter().map(|v| v.clamp(low - reach, high + reach)).collect();
+    let place = best_split(&clipped, 2);
+    if place >= first && place < values.len() { place } else { split }
 }
 
 /// Position that splits values into the two parts whose means lie farthest apart, weighed by their sizes.

@@ -2,6 +2,7 @@
 
 use super::compare::{Comparison, Level, compare, describe};
 use super::online::{Alarm, JudgedValues, noise_correlation, replay};
+use super::rates::{count_binary, settle_rate_splits};
 use super::settings::Settings;
 use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
 
@@ -45,6 +46,9 @@ pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -
     if n < 2 * settings.segment_count_min {
         return Vec::new();
     }
+    if count_binary(values) == n {
+        return find_rate_changes(values, alarms, settings);
+    }
     let judged = JudgedValues::new(values);
     let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
     let mut splits = scan.seed();
@@ -60,6 +64,21 @@ pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -
     splits.sort_unstable();
     scan.settle(&mut splits);
     scan.evaluate_all(&splits)
+}
+
+// A share's changes show slowly: what was plain to see as it came is what there is, placed and weighed with hindsight.
+fn find_rate_changes(values: &[f64], alarms: &[Alarm], settings: &Settings) -> Vec<ChangePoint> {
+    let splits = alarms.iter().map(|alarm| alarm.index).collect();
+    settle_rate_splits(values, splits, settings.whole_evidence_min)
+        .into_iter()
+        .map(|(index, span, evidence)| ChangePoint {
+            index,
+            start: span.start,
+            end: span.end,
+            evidence,
+            effect_sigma: evidence / ((span.end - index) as f64).sqrt(),
+        })
+        .collect()
 }
 
 /// What differences say of the noise: level changes do not touch them, trends and random walks show in full.

@@ -15,6 +15,8 @@ pub struct Settings {
     pub evidence_min: f64,
     /// The same for slow ramps against the pinned baseline.
     pub drift_evidence_min: f64,
+    /// The same for series of zeros and ones.
+    pub rate_evidence_min: f64,
     /// The same for change points of whole series.
     pub whole_evidence_min: f64,
     /// Of whole series: smallest change worth a word, as a share of the level.
@@ -40,8 +42,9 @@ impl Default for Settings {
             baseline_count_min: 10,
             window_count_min: 4,
             window_count_max: 20,
-            evidence_min: 3.9,
+            evidence_min: 3.8,
             drift_evidence_min: 5.0,
+            rate_evidence_min: 3.7,
             whole_evidence_min: 3.4,
             whole_effect_share_min: 0.015,
             whole_effect_sigma_min: 0.3,

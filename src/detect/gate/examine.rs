@@ -4,22 +4,23 @@ use std::ops::RangeInclusive;
 
 use super::GateSettings;
 use super::case::Case;
-use super::permute::{normal_scores, score_distance, test_by_shuffling};
-use crate::detect::compare::{Level, compare, describe};
+use super::permute::{SplitFactors, clipped_scores};
+use super::rate::scan_rise;
+use crate::detect::compare::{Comparison, Level, compare, describe};
 use crate::detect::online::{JudgedValues, bears_the_shift, best_split};
 use crate::detect::search::adjust_for_search;
 use crate::detect::segment::find_change_points;
 use crate::detect::settings::Settings;
 use crate::detect::stats::normal::{two_sided, upper_quantile};
-use crate::detect::stats::rank::{estimate_shift, test_rank_sum};
-use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
+use crate::detect::stats::rank::estimate_shift;
+use crate::detect::stats::rate::{RatePrior, rate_difference_interval};
 use crate::detect::stats::robust::{autocorrelation, mean, mean_variance_inflation, median};
 use crate::model::{FindingKind, Metric};
 
 /// New runs from which on a shuffle can tell; fewer have too few arrangements.
 const SHUFFLED_COUNT_MIN: usize = 5;
 /// Factor on the p-value of fewer new runs than that: clusters of odd runs are more frequent than any model of them.
-const FEW_RUNS_PENALTY: f64 = 4.0;
+const FEW_RUNS_PENALTY: f64 = 2.0;
 /// Deviations at which the number of arrangements, not the data, would limit the proof.
 const BEYOND_CHANCE_SIGMA: f64 = 6.0;
 /// Runs by which the likeliest place may differ from that of the best evidence.
@@ -116,9 +117,10 @@ fn best_of(case: &Case, start: usize, splits: RangeInclusive<usize>, rho: f64, s
 struct Split {
     at: usize,
     from: usize,
-    evidence: f64,
-    effect_sigma: f64,
-    bears: bool,
+    level: Level,
+    found: Comparison,
+    /// Up or down.
+    sign: f64,
 }
 
 fn best_level_split(
@@ -131,22 +133,21 @@ fn best_level_split(
     let n = case.values.len();
     let judged = JudgedValues::new(&case.values);
     let all = judged.slice(0, n);
-    let mut best = Split { at: *splits.end(), from: start, evidence: 0.0, effect_sigma: 0.0, bears: false };
-    for at in splits.clone() {
-        let from = start.max(at.saturating_sub(settings.baseline_count_max));
-        let mut level: Level = describe(&all[from..at], None, judged.sigma_floor(from, n));
-        level.rho = rho;
-        let found = compare(&level, &all[at..]);
-        if found.evidence.abs() > best.evidence.abs() {
-            let share = judged.shift_share(n, found.shift, level.median).abs();
-            let bears = share >= settings.effect_share_min
-                && found.effect_sigma.abs() >= settings.effect_sigma_min
-                && bears_the_shift(&all[at..], level.median, found.shift);
-            let (evidence, effect_sigma) = (found.evidence, found.effect_sigma);
-            best = Split { at, from, evidence, effect_sigma, bears };
-        }
-    }
-    let p_value = level_p_value(all, &best, &splits, rho, settings);
+    let pool = start.max(splits.start().saturating_sub(settings.baseline_count_max));
+    let scores = clipped_scores(&all[pool..]);
+    let factors = SplitFactors::new(&scores, n - splits.end()..=n - splits.start());
+    let (count, sign) = factors.best_count(&scores);
+    let at = n - count;
+    let from = start.max(at.saturating_sub(settings.baseline_count_max));
+    let mut level: Level = describe(&all[from..at], None, judged.sigma_floor(from, n));
+    level.rho = rho;
+    let found = compare(&level, &all[at..]);
+    let mut best = Split { at, from, level, found, sign };
+    let p_value = level_p_value(&scores, &factors, &best, n, &splits);
+    let share = judged.shift_share(n, found.shift, level.median).abs();
+    let reaches_floor = share >= settings.effect_share_min
+        && found.effect_sigma.abs() >= settings.effect_sigma_min
+        && (n - at >= SHUFFLED_COUNT_MIN || bears_the_shift(&all[at..], level.median, found.shift));
     if splits.start() < splits.end() {
         best.at = place_anew(all, &best, &splits);
     }
@@ -160,7 +161,7 @@ fn best_level_split(
         after: median(after),
         p_value,
         difference: (shift.low, shift.high),
-        reaches_floor: best.bears && test_rank_sum(before, after).p_value < 0.02,
+        reaches_floor,
     }
 }
 
@@ -178,20 +179,22 @@ fn place_anew(all: &[f64], best: &Split, splits: &RangeInclusive<usize>) -> usiz
 }
 
 // By shuffling where it can tell, else by the normal deviate; autocorrelation makes either less of a surprise.
-fn level_p_value(all: &[f64], best: &Split, splits: &RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> f64 {
-    let n = all.len();
-    let by_deviate = adjust_for_search(two_sided(best.evidence), splits.clone().count());
-    if best.effect_sigma.abs() >= BEYOND_CHANCE_SIGMA {
+fn level_p_value(
+    scores: &[f64],
+    factors: &SplitFactors,
+    best: &Split,
+    n: usize,
+    splits: &RangeInclusive<usize>,
+) -> f64 {
+    let by_deviate = adjust_for_search(two_sided(best.found.evidence), splits.clone().count());
+    if best.found.effect_sigma.abs() >= BEYOND_CHANCE_SIGMA {
         return by_deviate;
     }
-    if n - best.at < SHUFFLED_COUNT_MIN {
+    if splits.start() == splits.end() && n - best.at < SHUFFLED_COUNT_MIN {
         return (FEW_RUNS_PENALTY * by_deviate).min(1.0);
     }
-    let from = best.from.max(splits.start().saturating_sub(settings.baseline_count_max));
-    let scores = normal_scores(&all[from..]);
-    let counts = n - splits.end()..=n - splits.start();
-    let test = test_by_shuffling(&scores, counts, score_distance(&scores));
-    let inflation = mean_variance_inflation(rho, (n - best.at) as f64);
+    let test = factors.test_by_shuffling(scores, best.sign);
+    let inflation = mean_variance_inflation(best.level.rho, (n - best.at) as f64);
     let shuffled = two_sided(upper_quantile(test.p_value / 2.0) / inflation.sqrt());
     if test.at_limit { by_deviate.min(shuffled) } else { shuffled }
 }
@@ -207,7 +210,7 @@ pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f6
     let judged = JudgedValues::new(&case.values);
     let all = &judged.slice(0, n)[n - newest..];
     let split = case.fixed_split.map_or_else(|| best_split(all, 4), |s| s.saturating_sub(n - newest));
-    let scores = normal_scores(all);
+    let scores = clipped_scores(all);
     let rests: Vec<f64> = [&scores[..split], &scores[split..]]
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -224,52 +227,25 @@ pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f6
 fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {
     let n = case.values.len();
     let from = start.max(splits.start().saturating_sub(settings.baseline_count_max));
-    let failed: Vec<f64> = case.values[from..].iter().map(|v| if *v < 0.5 { 1.0 } else { 0.0 }).collect();
-    let count = failed.len() as u64;
-    let total = failed.iter().sum::<f64>() as u64;
-    let rarity = |newest: usize, fails: f64| -> f64 {
-        let (after, failed_after) = (newest as u64, fails.round() as u64);
-        let (before, failed_before) = (count - after, total - failed_after);
-        let rise = test_rate_rise(failed_before, before, failed_after, after);
-        let fall = test_rate_rise(before - failed_before, before, after - failed_after, after);
-        -(2.0 * rise.min(fall)).min(1.0).ln()
-    };
-    // Fisher's test once for every split and number of failures: shuffles only look it up.
-    let longest = n - splits.start();
-    let table: Vec<Vec<f64>> = (0..=longest)
-        .map(|newest| {
-            (0..=newest.min(total as usize)).map(|f| rarity_or_zero(newest, f, count, total, &rarity)).collect()
-        })
-        .collect();
-    let look_up = |newest: usize, fails: f64| {
-        table.get(newest).and_then(|row| row.get(fails.round() as usize)).copied().unwrap_or(0.0)
-    };
-    let mut best = (f64::NEG_INFINITY, *splits.end());
-    for at in splits.clone() {
-        let found = look_up(n - at, failed[at - from..].iter().sum());
-        if found > best.0 {
-            best = (found, at);
-        }
-    }
-    let (strength, at) = best;
-    let test = test_by_shuffling(&failed, n - splits.end()..=longest, look_up);
-    let bound = adjust_for_search((-strength).exp(), splits.count());
-    let (after, failed_after) = ((n - at) as u64, failed[at - from..].iter().sum::<f64>() as u64);
-    let (low, high) = rate_difference_interval(total - failed_after, count - after, failed_after, after);
+    let failed: Vec<bool> = case.values[from..].iter().map(|v| *v < 0.5).collect();
+    let passed: Vec<bool> = failed.iter().map(|f| !f).collect();
+    let counts = n - splits.end()..=n - splits.start();
+    let (rise, fall) =
+        (scan_rise(&failed, counts.clone(), RatePrior::RARE), scan_rise(&passed, counts, RatePrior::USUAL));
+    let scan = if rise.p_value <= fall.p_value { rise } else { fall };
+    let at = n - scan.count;
+    let count_failed = |part: &[bool]| part.iter().filter(|f| **f).count() as u64;
+    let (before, after) = failed.split_at(at - from);
+    let (low, high) =
+        rate_difference_interval(count_failed(before), before.len() as u64, count_failed(after), after.len() as u64);
     Change {
         split: at,
         start: from,
         kind: FindingKind::Rate,
         before: mean(&case.values[from..at]),
         after: mean(&case.values[at..]),
-        p_value: if test.at_limit { bound.min(test.p_value) } else { test.p_value },
+        p_value: (2.0 * scan.p_value).min(1.0),
         difference: (-high, -low),
-        reaches_floor: strength > 0.0,
+        reaches_floor: scan.p_value < 1.0,
     }
-}
-
-// Zero where the margins do not allow it.
-fn rarity_or_zero(newest: usize, fails: usize, count: u64, total: u64, rarity: &impl Fn(usize, f64) -> f64) -> f64 {
-    let possible = newest as u64 <= count && total.saturating_sub(fails as u64) <= count - newest as u64;
-    if possible { rarity(newest, fails as f64) } else { 0.0 }
 }

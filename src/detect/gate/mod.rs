@@ -3,6 +3,7 @@
 mod case;
 mod examine;
 mod permute;
+mod rate;
 mod recommend;
 mod severity;
 
@@ -14,8 +15,8 @@ pub use severity::{Size, grade};
 use case::{Case, collect_cases};
 use examine::{Change, Examined, examine, own_correlation};
 
-use super::confidence::confidence_of_gate;
-use super::stats::multiple::adjust_false_discovery;
+use super::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
+use super::stats::multiple::adjust_weighted;
 use crate::model::clock::UnixNanos;
 use crate::model::metric::Bands;
 use crate::model::unit::format_time;
@@ -29,6 +30,9 @@ const CHANCE_CORRELATION: f64 = 0.15;
 const CORRELATION_MARGIN: f64 = 1.25;
 /// Runs at which a series' own correlation counts as much as that of its pipeline.
 const OWN_CORRELATION_WEIGHT: f64 = 120.0;
+
+/// Share of the family's budget that a success rate gets, where a level gets 1.
+const RATE_WEIGHT: f64 = 2.0;
 
 /// What a user may turn; the defaults are those whose error rates docs/accuracy.md states.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +70,7 @@ impl Default for GateSettings {
             baseline_count_max: 60,
             baseline_count_min: 8,
             newest_count_min: 3,
-            false_discovery_max: 0.012,
+            false_discovery_max: 0.014,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
             bands: BTreeMap::new(),
@@ -147,7 +151,10 @@ fn correlate_noise<'a>(
 fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
     let checked: Vec<(usize, f64)> =
         places.iter().filter_map(|place| examined[*place].p_value().map(|p| (*place, p))).collect();
-    let adjusted = adjust_false_discovery(&checked.iter().map(|(_, p)| *p).collect::<Vec<_>>());
+    let (p_values, weights): (Vec<f64>, Vec<f64>) =
+        checked.iter().map(|(place, p)| (*p, budget_weight(cases[*place].key.metric))).unzip();
+    let adjusted = adjust_weighted(&p_values, &weights);
+    let share = estimate_changed_share(&p_values);
     let mut confirmed: Vec<(&Case, &Change, f64)> = checked
         .iter()
         .zip(adjusted)
@@ -159,14 +166,20 @@ fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], setting
     confirmed
         .iter()
         .map(|(case, change, p)| {
-            let mut finding = describe(case, change, *p, settings);
+            let confidence = with_changed_share(confidence_of_gate(change.p_value), share);
+            let mut finding = describe(case, change, *p, confidence, settings);
             finding.recommendation = recommend::recommend(&finding, case, change, &confirmed, cases);
             finding
         })
         .collect()
 }
 
-fn describe(case: &Case, change: &Change, p_value: f64, settings: &GateSettings) -> Finding {
+// Failures are few and whole numbers: an exact test leaves most of an even share of the budget unspent.
+fn budget_weight(metric: Metric) -> f64 {
+    if metric == Metric::SuccessRate { RATE_WEIGHT } else { 1.0 }
+}
+
+fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, settings: &GateSettings) -> Finding {
     let (metric, first) = (case.key.metric, &case.points[change.split]);
     let size = Size { before: change.before, after: change.after };
     let severity = grade(size, metric, &settings.bands_of(metric));
@@ -182,7 +195,7 @@ fn describe(case: &Case, change: &Change, p_value: f64, settings: &GateSettings)
         kind: if is_rate { FindingKind::Rate } else { change.kind },
         severity,
         actionable: worse && severity >= Severity::Medium,
-        confidence: confidence_of_gate(change.p_value),
+        confidence,
         p_value,
         baseline: change.before,
         current: change.after,

@@ -5,6 +5,7 @@
 use super::gate::{Plan, draw_pipeline};
 use super::noise::{Draws, Noise};
 use super::parallel::map_seeds;
+use crate::detect::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
 use crate::detect::gate::{GateSettings, strongest_p_value};
 use crate::detect::online::replay;
 use crate::detect::segment::find_with_alarms;
@@ -37,6 +38,22 @@ pub fn draw_gate_outcomes(seed: u64, count: usize, share: f64) -> Vec<Outcome> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Confidence as the gate states it, with whether a change was there: `families` of `size` series each, of which `share`
+/// changed, every family estimating its own share.
+#[must_use]
+pub fn draw_gate_confidences(seed: u64, families: usize, size: usize, share: f64) -> Vec<(f64, bool)> {
+    let drawn = draw_gate_outcomes(seed, families * size, share);
+    drawn
+        .chunks(size.max(1))
+        .flat_map(|family| {
+            let p_values: Vec<f64> = family.iter().map(|o| 10_f64.powf(-o.strength)).collect();
+            let changed = estimate_changed_share(&p_values);
+            let stated = p_values.into_iter().zip(family);
+            stated.map(|(p, o)| (with_changed_share(confidence_of_gate(p), changed), o.real)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Alarms of the online detector and change points with hindsight, over `count` series of 80 values, of which `share`

@@ -8,10 +8,9 @@ mod parallel;
 
 use std::io::{self, Write};
 
-use super::confidence::confidence_of_gate;
 use super::settings::Settings;
 use crate::model::Metric;
-use calibrate::{calibration_error, draw_gate_outcomes};
+use calibrate::{calibration_error, draw_gate_confidences};
 use gate::{Plan, oracle_power, simulate_gate};
 use noise::Noise;
 use online::{simulate_false_alarms, simulate_step};
@@ -107,15 +106,13 @@ fn print_gate_power(options: SimulateOptions, out: &mut impl Write) -> io::Resul
 }
 
 fn print_calibration(options: SimulateOptions, out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "### Confidence of the gate: stated against real\n\n| changed | expected calibration error |\n|---|---|"
-    )?;
+    writeln!(out, "### Confidence of the gate: stated against real, expected calibration error\n")?;
+    writeln!(out, "| changed | series judged alone | in families of 30 |\n|---|---|---|")?;
     for share in [0.01, 0.1, 0.5] {
-        let drawn = draw_gate_outcomes(options.seed, options.pipelines * 2, share);
-        let stated: Vec<(f64, bool)> =
-            drawn.iter().map(|o| (confidence_of_gate(10_f64.powf(-o.strength)), o.real)).collect();
-        writeln!(out, "| {:.0} % | {:.3} |", share * 100.0, calibration_error(&stated))?;
+        let alone = draw_gate_confidences(options.seed, options.pipelines * 2, 1, share);
+        let family = draw_gate_confidences(options.seed, options.pipelines / 15, 30, share);
+        let (alone, family) = (calibration_error(&alone), calibration_error(&family));
+        writeln!(out, "| {:.0} % | {alone:.3} | {family:.3} |", share * 100.0)?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Shares: did the failure rate move?
 
-use statrs::function::beta::ln_beta;
 use statrs::function::factorial::ln_binomial;
 
 /// Fisher's exact test, one-sided: P of at least `hits_after` hits after, given the margins.
@@ -21,19 +20,38 @@ pub fn test_rate_rise(hits_before: u64, count_before: u64, hits_after: u64, coun
         .min(1.0)
 }
 
-/// P of at least `hits_after` hits in `count_after` trials, after `hits_before` in `count_before`, with Jeffreys' prior:
-/// the beta-binomial predictive tail.
+/// Beta prior of a share: hits and misses that it counts for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RatePrior {
+    /// Hits.
+    pub hits: f64,
+    /// Misses.
+    pub misses: f64,
+}
+
+impl RatePrior {
+    /// What is rare, as failures are. Worth five trials, so that the trials themselves soon rule.
+    pub const RARE: Self = Self { hits: 0.5, misses: 4.5 };
+    /// What is usual, as successes are.
+    pub const USUAL: Self = Self { hits: 4.5, misses: 0.5 };
+}
+
+/// P of each number of hits, 0 to `count_after`, after `hits_before` in `count_before`: the beta-binomial predictive
+/// distribution, by its recursion.
 #[must_use]
-pub fn predict_rate_rise(hits_before: u64, count_before: u64, hits_after: u64, count_after: u64) -> f64 {
-    let a = hits_before as f64 + 0.5;
-    let b = (count_before - hits_before.min(count_before)) as f64 + 0.5;
-    (hits_after..=count_after)
-        .map(|h| {
-            let misses = (count_after - h) as f64;
-            (ln_binomial(count_after, h) + ln_beta(a + h as f64, b + misses) - ln_beta(a, b)).exp()
-        })
-        .sum::<f64>()
-        .min(1.0)
+pub fn predict_hits(prior: RatePrior, hits_before: u64, count_before: u64, count_after: u64) -> Vec<f64> {
+    let a = hits_before as f64 + prior.hits;
+    let b = (count_before - hits_before.min(count_before)) as f64 + prior.misses;
+    let n = count_after as f64;
+    // In logarithms: where nearly all of many runs hit, the chance of none is too small for a number.
+    let mut log_chance: f64 = (0..count_after).map(|i| ((b + i as f64) / (a + b + i as f64)).ln()).sum();
+    let mut chances = vec![log_chance.exp()];
+    for hits in 0..count_after {
+        let h = hits as f64;
+        log_chance += ((n - h) / (h + 1.0) * (a + h) / (b + n - h - 1.0)).ln();
+        chances.push(log_chance.exp());
+    }
+    chances
 }
 
 /// Interval of the difference of two shares, after minus before (Newcombe 1998, method 10, from Wilson's scores).
@@ -68,7 +86,8 @@ mod tests {
     #[test]
     fn exact_tails_match_scipy() {
         assert!((test_rate_rise(2, 40, 4, 10) - 0.010_955_464_516_981_631).abs() < 1e-12);
-        assert!((predict_rate_rise(2, 40, 4, 10) - 0.006_970_396_508_563_57).abs() < 1e-9);
+        let tail: f64 = predict_hits(RatePrior { hits: 0.5, misses: 0.5 }, 2, 40, 10)[4..].iter().sum();
+        assert!((tail - 0.006_970_396_508_563_57).abs() < 1e-9);
     }
 
     // statsmodels-free check: Newcombe's own example, 56/70 against 48/80: 0.0524 to 0.3339.
