@@ -54,6 +54,8 @@ pub struct StoreConfig {
     pub buffer_bytes_max: usize,
     /// DuckDB's memory limit, bytes.
     pub duckdb_memory_bytes_max: usize,
+    /// DuckDB's threads; 0: one a core.
+    pub duckdb_threads: i64,
     /// Milliseconds until what waits is loaded.
     pub load_interval_ms: u64,
     /// Seconds until a run without root is closed.

@@ -79,6 +79,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let options = StoreOptions {
         buffer_bytes_max: config.store.buffer_bytes_max,
         duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max,
+        duckdb_threads: config.store.duckdb_threads,
         load_interval: Duration::from_millis(config.store.load_interval_ms),
         run_idle_timeout: Duration::from_secs(config.store.run_idle_timeout_s),
         ..StoreOptions::new(config.store.path.clone())

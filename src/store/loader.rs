@@ -1,7 +1,7 @@
 //! Moves acknowledged requests from the log into DuckDB, in large transactions that carry the log
 //! position with them. Owns the writing connection.
 
-use std::path::Path;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -10,31 +10,27 @@ use std::time::{Duration, Instant};
 use duckdb::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::columns::{Batch, BatchBuilder, Horizons};
-use super::log::{Entry, Position, Segments, replay};
+use super::columns::{Batch, BatchBuilder, Cut, Horizons};
+use super::log::{Bodies, Place, Position, Segments, replay};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
 use crate::otlp::conventions::Rules;
 
-/// Rows that make a load go straight to the file: two DuckDB row groups.
-const LOAD_ROWS: usize = 2 * 122_880;
-/// Requests whose bodies are held at most while a load is gathered, bytes.
-const LOAD_BYTES: usize = 96 * 1024 * 1024;
+/// Requests that are decoded for one load at most, bytes.
+const LOAD_BYTES: usize = 32 * 1024 * 1024;
 /// How often waiting runs are derived and idle ones settled.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after a load that failed, before it is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// DuckDB's own log is folded into the file once it is this long and nothing waits.
-const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What reaches the loader.
 pub(crate) enum Work {
     /// Load one request.
     Load {
-        /// The request and where the log goes on behind it.
-        entry: Entry,
+        /// Where it lies in the log.
+        place: Place,
         /// Given back once it is loaded.
-        permit: Option<OwnedSemaphorePermit>,
+        permit: OwnedSemaphorePermit,
     },
     /// Load everything that waits, derive, then answer.
     Flush {
@@ -67,35 +63,29 @@ impl LoaderStats {
 pub(super) struct Loader {
     connection: Connection,
     segments: Segments,
+    bodies: Bodies,
+    rules: Arc<Rules>,
     builder: BatchBuilder,
     horizons: Horizons,
     stats: Arc<LoaderStats>,
     load_interval: Duration,
     run_idle_timeout: Duration,
     clock: Clock,
-    wal: std::path::PathBuf,
-    waiting: Waiting,
-    /// A load that failed.
-    pending: Option<Pending>,
+    load: Load,
     /// Traces were loaded whose runs are not derived yet.
     stale: bool,
     upkeep: Instant,
 }
 
-/// Requests decoded and not yet in DuckDB.
+/// What is on its way into DuckDB. Until it is committed its requests stay in the log, and are read again if it fails.
 #[derive(Default)]
-struct Waiting {
-    end: Option<Position>,
+struct Load {
+    requests: VecDeque<(Place, Option<OwnedSemaphorePermit>)>,
+    /// How many of the requests were decoded.
+    decoded: usize,
+    /// Their bytes.
     bytes: usize,
-    permits: Vec<OwnedSemaphorePermit>,
     since: Option<Instant>,
-}
-
-/// Columns on their way into DuckDB.
-struct Pending {
-    batch: Batch,
-    end: Position,
-    permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Loader {
@@ -106,21 +96,19 @@ impl Loader {
         options: &StoreOptions,
         stats: Arc<LoaderStats>,
     ) -> Result<Self, StoreError> {
-        let builder = BatchBuilder::new(&connection, rules)?;
-        let mut wal = options.path.as_os_str().to_owned();
-        wal.push(".wal");
+        let builder = BatchBuilder::new(&connection, Arc::clone(&rules))?;
         Ok(Self {
             connection,
+            bodies: Bodies::new(segments.folder().to_owned()),
             segments,
+            rules,
             builder,
             horizons: Horizons::default(),
             stats,
             load_interval: options.load_interval,
             run_idle_timeout: options.run_idle_timeout,
             clock: options.clock,
-            wal: wal.into(),
-            waiting: Waiting::default(),
-            pending: None,
+            load: Load::default(),
             stale: true,
             upkeep: Instant::now(),
         })
@@ -131,8 +119,8 @@ impl Loader {
         let from = read_position(&self.connection)?;
         let folder = self.segments.folder().to_owned();
         let found = replay(&folder, from, |entry| {
-            self.take(entry, None);
-            if self.is_full() { self.load() } else { Ok(()) }
+            self.take(Place::of(&entry), None);
+            self.go_on()
         })?;
         self.load()?;
         if found.torn_bytes > 0 {
@@ -148,9 +136,10 @@ impl Loader {
     pub(super) fn run(mut self, inbox: Receiver<Work>) {
         loop {
             match inbox.recv_timeout(self.patience()) {
-                Ok(Work::Load { entry, permit }) => {
-                    self.take(entry, permit);
-                    if self.is_full() || self.patience().is_zero() {
+                Ok(Work::Load { place, permit }) => {
+                    self.take(place, Some(permit));
+                    let gone_on = self.go_on();
+                    if self.failed(gone_on) || self.patience().is_zero() {
                         self.load_until_it_goes_through();
                     }
                 }
@@ -173,22 +162,90 @@ impl Loader {
     }
 
     fn patience(&self) -> Duration {
-        self.waiting.since.map_or(Duration::from_secs(1), |since| self.load_interval.saturating_sub(since.elapsed()))
+        self.load.since.map_or(Duration::from_secs(1), |since| self.load_interval.saturating_sub(since.elapsed()))
     }
 
-    fn is_full(&self) -> bool {
-        self.builder.rows() >= LOAD_ROWS || self.waiting.bytes >= LOAD_BYTES
+    fn take(&mut self, place: Place, permit: Option<OwnedSemaphorePermit>) {
+        self.load.requests.push_back((place, permit));
+        self.load.since.get_or_insert_with(Instant::now);
     }
 
-    fn take(&mut self, entry: Entry, permit: Option<OwnedSemaphorePermit>) {
-        self.waiting.bytes += entry.request.body.len();
-        self.waiting.end = Some(entry.end);
-        self.waiting.permits.extend(permit);
-        self.waiting.since.get_or_insert_with(Instant::now);
-        if let Err(error) = self.builder.add(&entry.request) {
-            self.stats.rows_undecodable.fetch_add(u64::from(entry.request.items), Relaxed);
-            tracing::error!(%error, "a request in the log could not be decoded");
+    /// Decodes what came; commits whenever a table has a row group.
+    fn go_on(&mut self) -> Result<(), StoreError> {
+        while let Some((place, _)) = self.load.requests.get(self.load.decoded) {
+            let body = self.bodies.read(place)?;
+            if let Err(error) = self.builder.add(place.signal, body) {
+                self.stats.rows_undecodable.fetch_add(u64::from(place.items), Relaxed);
+                tracing::error!(%error, "a request in the log could not be decoded");
+            }
+            self.load.bytes += place.length;
+            self.load.decoded += 1;
+            if self.builder.is_full() {
+                self.commit(Cut::RowGroups)?;
+            } else if self.load.bytes >= LOAD_BYTES {
+                self.commit(Cut::Whole)?;
+            }
         }
+        Ok(())
+    }
+
+    /// One transaction: what was decoded, as far as the cut lets it, and how far the log is loaded with that.
+    fn commit(&mut self, cut: Cut) -> Result<(), StoreError> {
+        if self.load.decoded == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let batch = self.builder.take(cut)?;
+        // Rows that were left behind are of the last request: it stays until they are stored.
+        let loaded = self.load.decoded - usize::from(batch.is_cut());
+        let end = loaded.checked_sub(1).and_then(|last| self.load.requests.get(last)).map(|(place, _)| place.end);
+        let counts = write(&self.connection, &batch, end, &mut self.horizons)?;
+        self.load.requests.drain(..loaded);
+        self.load.decoded -= loaded;
+        self.load.bytes = self.load.requests.iter().take(self.load.decoded).map(|(place, _)| place.length).sum();
+        self.load.since = (!self.load.requests.is_empty()).then(Instant::now);
+        self.horizons.advance();
+        self.stale |= batch.touches_runs() || counts.quiet_touched > 0;
+        self.stats.failing.store(false, Relaxed);
+        self.stats.loads.fetch_add(1, Relaxed);
+        self.stats.rows_stored.fetch_add(counts.stored, Relaxed);
+        self.stats.rows_duplicate.fetch_add(counts.duplicate, Relaxed);
+        self.count_busy(began);
+        end.map_or(Ok(()), |end| Ok(self.segments.release(end)?))
+    }
+
+    fn count_busy(&self, since: Instant) {
+        self.stats.busy_ns.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Loads everything that waits. What fails is undone, and stays in the log for the next try.
+    fn load(&mut self) -> Result<(), StoreError> {
+        let loaded = self.go_on().and_then(|()| self.commit(Cut::Whole));
+        if loaded.is_err() {
+            self.undo()?;
+        }
+        loaded
+    }
+
+    /// Takes the load back to its beginning: its requests are read from the log again.
+    fn undo(&mut self) -> Result<(), StoreError> {
+        self.stats.failing.store(true, Relaxed);
+        self.stats.failures.fetch_add(1, Relaxed);
+        (self.load.decoded, self.load.bytes) = (0, 0);
+        self.horizons = Horizons::default();
+        // What it knew to be stored may be undone with the rest.
+        self.builder = BatchBuilder::new(&self.connection, Arc::clone(&self.rules))?;
+        Ok(())
+    }
+
+    /// Whether a step failed; then it is undone.
+    fn failed(&mut self, step: Result<(), StoreError>) -> bool {
+        let Err(error) = step else { return false };
+        tracing::error!(%error, "loading failed; trying again, the log keeps everything");
+        if let Err(error) = self.undo() {
+            tracing::error!(%error, "a failed load could not be undone");
+        }
+        true
     }
 
     fn load_until_it_goes_through(&mut self) {
@@ -196,45 +253,6 @@ impl Loader {
             tracing::error!(%error, "loading failed; trying again, the log keeps everything");
             std::thread::sleep(RETRY_PAUSE);
         }
-    }
-
-    /// Loads everything that waits. What fails stays where it is, and is tried again by the next call.
-    fn load(&mut self) -> Result<(), StoreError> {
-        loop {
-            let pending = match self.pending.take() {
-                Some(pending) => pending,
-                None => match self.waiting.end {
-                    None => return Ok(()),
-                    Some(end) => {
-                        let permits = std::mem::take(&mut self.waiting).permits;
-                        Pending { batch: self.builder.take()?, end, permits }
-                    }
-                },
-            };
-            self.commit(pending)?;
-        }
-    }
-
-    fn commit(&mut self, pending: Pending) -> Result<(), StoreError> {
-        let began = Instant::now();
-        let loaded = commit(&self.connection, &pending.batch, pending.end, &mut self.horizons);
-        self.stats.failing.store(loaded.is_err(), Relaxed);
-        let counts = match loaded {
-            Ok(counts) => counts,
-            Err(error) => {
-                self.stats.failures.fetch_add(1, Relaxed);
-                self.pending = Some(pending);
-                return Err(error);
-            }
-        };
-        self.horizons.advance(&pending.batch);
-        self.stale |= pending.batch.touches_runs() || counts.quiet_touched > 0;
-        drop(pending.permits);
-        self.stats.loads.fetch_add(1, Relaxed);
-        self.stats.rows_stored.fetch_add(counts.stored, Relaxed);
-        self.stats.rows_duplicate.fetch_add(counts.duplicate, Relaxed);
-        self.stats.busy_ns.fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
-        Ok(self.segments.release(pending.end)?)
     }
 
     fn derive(&mut self) -> Result<(), StoreError> {
@@ -250,9 +268,9 @@ impl Loader {
             return;
         }
         let kept = self
-            .derive()
-            .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout))
-            .and_then(|()| if file_len(&self.wal) >= CHECKPOINT_BYTES { self.checkpoint() } else { Ok(()) });
+            .load()
+            .and_then(|()| self.derive())
+            .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout));
         if let Err(error) = kept {
             tracing::error!(%error, "deriving runs failed; trying again");
         }
@@ -273,23 +291,25 @@ pub(super) struct LoadCounts {
     pub(super) quiet_touched: u64,
 }
 
-fn commit(
+fn write(
     connection: &Connection,
     batch: &Batch,
-    end: Position,
+    end: Option<Position>,
     horizons: &mut Horizons,
 ) -> Result<LoadCounts, StoreError> {
     connection.execute_batch("begin transaction").map_err(StoreError::sql("begin a load"))?;
-    let loaded = batch.append(connection, horizons).and_then(|counts| {
-        write_position(connection, end)?;
+    let written = batch.append(connection, horizons).and_then(|counts| {
+        if let Some(end) = end {
+            write_position(connection, end)?;
+        }
         connection.execute_batch("commit").map_err(StoreError::sql("commit a load"))?;
         Ok(counts)
     });
-    if loaded.is_err() {
+    if written.is_err() {
         // The first failure is the one to report.
         drop(connection.execute_batch("rollback"));
     }
-    loaded
+    written
 }
 
 fn read_position(connection: &Connection) -> Result<Position, StoreError> {
@@ -312,8 +332,4 @@ fn write_position(connection: &Connection, end: Position) -> Result<(), StoreErr
         })
         .map(drop)
         .map_err(StoreError::sql("write the log position"))
-}
-
-fn file_len(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |meta| meta.len())
 }

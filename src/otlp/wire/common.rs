@@ -121,7 +121,7 @@ impl<'a> Iterator for Attributes<'a> {
 
 /// Reads one `KeyValue` message.
 #[inline]
-fn key_value(raw: &[u8]) -> Result<(&str, AttrValue<'_>), WireError> {
+pub fn key_value(raw: &[u8]) -> Result<(&str, AttrValue<'_>), WireError> {
     let mut cursor = Cursor::new(raw);
     let (mut key, mut value) = ("", AttrValue::Empty);
     while let Some((number, field)) = cursor.field()? {

@@ -15,7 +15,7 @@ mod oracle;
 pub mod points;
 pub mod traces;
 
-pub use common::{Array, Attributes, Map, Nested, Resource, Scope, attr_value, nested};
+pub use common::{Array, Attributes, Map, Nested, Resource, Scope, attr_value, key_value, nested};
 pub use cursor::{Cursor, Field, Fixed64s, Repeated, Varints};
 
 /// Why bytes are not the message they should be.

@@ -125,6 +125,13 @@ impl<'a> SpanView<'a> {
         Attributes::new(self.attributes, 9)
     }
 
+    /// The encoded `KeyValue` messages of the span's attributes: to compare them without reading them.
+    #[must_use]
+    #[inline]
+    pub fn raw_attributes(&self) -> Repeated<'a> {
+        Repeated::new(self.attributes, 9)
+    }
+
     /// The span's events.
     pub fn events(&self) -> impl Iterator<Item = EventView<'a>> + Clone + use<'a> {
         Repeated::new(self.events, 11).map_while(|raw| EventView::parse(raw).ok())

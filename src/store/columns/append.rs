@@ -20,7 +20,7 @@ pub(in crate::store) struct Keyed {
     table: &'static str,
     key: &'static [&'static str],
     time: &'static str,
-    rows: RecordBatch,
+    rows: Vec<RecordBatch>,
 }
 
 impl Keyed {
@@ -28,35 +28,44 @@ impl Keyed {
         table: &'static str,
         key: &'static [&'static str],
         time: &'static str,
-        rows: RecordBatch,
+        rows: Vec<RecordBatch>,
     ) -> Self {
         Self { table, key, time, rows }
     }
 }
 
-/// The newest time that is stored, by table: what is newer cannot be stored already.
+/// The newest time that is stored, by table: what is newer cannot be stored already. What the open load brings
+/// counts once it is committed; until then its own items are known.
 #[derive(Default)]
-pub(in crate::store) struct Horizons(HashMap<&'static str, i64>);
+pub(in crate::store) struct Horizons(HashMap<&'static str, Horizon>);
+
+struct Horizon {
+    stored: i64,
+    coming: i64,
+}
 
 impl Horizons {
-    fn of(&mut self, connection: &Connection, table: &'static str, time: &str) -> Result<i64, StoreError> {
-        if let Some(horizon) = self.0.get(table) {
-            return Ok(*horizon);
+    fn of(&mut self, connection: &Connection, keyed: &Keyed) -> Result<i64, StoreError> {
+        let stored = match self.0.get(keyed.table) {
+            Some(horizon) => horizon.stored,
+            None => {
+                let newest: Option<i64> = connection
+                    .query_row(&format!("select max({}) from {}", keyed.time, keyed.table), [], |row| row.get(0))
+                    .map_err(StoreError::sql("look for stored rows"))?;
+                newest.unwrap_or(i64::MIN)
+            }
+        };
+        let horizon = self.0.entry(keyed.table).or_insert(Horizon { stored, coming: stored });
+        if let Some(last) = last_time(keyed) {
+            horizon.coming = horizon.coming.max(last);
         }
-        let newest: Option<i64> = connection
-            .query_row(&format!("select max({time}) from {table}"), [], |row| row.get(0))
-            .map_err(StoreError::sql("look for stored rows"))?;
-        let horizon = newest.unwrap_or(i64::MIN);
-        self.0.insert(table, horizon);
-        Ok(horizon)
+        Ok(stored)
     }
 
-    /// After a commit of this load.
-    pub(in crate::store) fn advance(&mut self, batch: &Batch) {
-        for keyed in &batch.keyed {
-            if let (Some((_, last)), Some(horizon)) = (time_range(keyed), self.0.get_mut(keyed.table)) {
-                *horizon = last.max(*horizon);
-            }
+    /// After a commit.
+    pub(in crate::store) fn advance(&mut self) {
+        for horizon in self.0.values_mut() {
+            horizon.stored = horizon.coming;
         }
     }
 }
@@ -83,12 +92,19 @@ pub(in crate::store) struct Batch {
     pub(super) quiet: RecordBatch,
     pub(super) small: Vec<Small>,
     pub(super) touches_runs: bool,
+    /// Rows of the last request were left behind.
+    pub(super) is_cut: bool,
 }
 
 impl Batch {
     /// Whether runs have to be derived after it.
     pub(in crate::store) fn touches_runs(&self) -> bool {
         self.touches_runs
+    }
+
+    /// Whether rows of the last request were left behind: it is not loaded yet.
+    pub(in crate::store) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Appends everything within the transaction that is open. May be called again after a rollback.
@@ -99,15 +115,18 @@ impl Batch {
     ) -> Result<LoadCounts, StoreError> {
         let mut counts = LoadCounts::default();
         for keyed in &self.keyed {
-            let gathered = keyed.rows.num_rows();
-            let horizon = horizons.of(connection, keyed.table, keyed.time)?;
-            let fresh = without_stored(connection, keyed, horizon)?;
-            counts.stored += fresh.num_rows() as u64;
-            counts.duplicate += (gathered - fresh.num_rows()) as u64;
+            let horizon = horizons.of(connection, keyed)?;
+            let mut fresh = Vec::with_capacity(keyed.rows.len());
+            for rows in &keyed.rows {
+                fresh.push(without_stored(connection, keyed, rows, horizon)?);
+            }
+            let (gathered, stored) = (count_rows(&keyed.rows), count_rows(&fresh));
+            counts.stored += stored;
+            counts.duplicate += gathered - stored;
             append_rows(connection, keyed.table, &fresh)?;
         }
         for plain in &self.plain {
-            append_rows(connection, plain.table, &plain.rows)?;
+            append_rows(connection, plain.table, std::slice::from_ref(&plain.rows))?;
         }
         counts.quiet_touched = append_quiet(connection, &self.quiet)?;
         for small in self.small.iter().filter(|small| !small.rows.is_empty()) {
@@ -117,23 +136,25 @@ impl Batch {
     }
 }
 
-fn append_rows(connection: &Connection, table: &str, rows: &RecordBatch) -> Result<(), StoreError> {
-    if rows.num_rows() == 0 {
-        return Ok(());
-    }
+fn count_rows(batches: &[RecordBatch]) -> u64 {
+    batches.iter().map(|rows| rows.num_rows() as u64).sum()
+}
+
+fn append_rows(connection: &Connection, table: &str, batches: &[RecordBatch]) -> Result<(), StoreError> {
+    let Some(first) = batches.first().filter(|_| count_rows(batches) > 0) else { return Ok(()) };
     let failed = "append rows";
     // A column without any value is cheapest left out: to hand over a null costs more than a value.
-    let filled: Vec<usize> =
-        (0..rows.num_columns()).filter(|at| rows.column(*at).null_count() < rows.num_rows()).collect();
-    let rows = rows.project(&filled).map_err(StoreError::arrow("choose columns"))?;
-    let schema = rows.schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let has_value = |at: &usize| batches.iter().any(|rows| rows.column(*at).null_count() < rows.num_rows());
+    let filled: Vec<usize> = (0..first.num_columns()).filter(has_value).collect();
+    let schema = first.schema();
+    let columns: Vec<&str> = filled.iter().map(|at| schema.field(*at).name().as_str()).collect();
     let mut appender = connection.appender_with_columns(table, &columns).map_err(StoreError::sql(failed))?;
-    let mut from = 0;
-    while from < rows.num_rows() {
-        let length = BATCH_ROWS.min(rows.num_rows() - from);
-        appender.append_record_batch(rows.slice(from, length)).map_err(StoreError::sql(failed))?;
-        from += length;
+    for rows in batches {
+        let rows = rows.project(&filled).map_err(StoreError::arrow("choose columns"))?;
+        for from in (0..rows.num_rows()).step_by(BATCH_ROWS) {
+            let length = BATCH_ROWS.min(rows.num_rows() - from);
+            appender.append_record_batch(rows.slice(from, length)).map_err(StoreError::sql(failed))?;
+        }
     }
     appender.flush().map_err(StoreError::sql(failed))
 }
@@ -147,7 +168,7 @@ fn append_quiet(connection: &Connection, rows: &RecordBatch) -> Result<u64, Stor
     connection
         .execute_batch("create or replace temp table incoming_quiet as from pending_traces limit 0")
         .map_err(StoreError::sql(failed))?;
-    append_rows(connection, "incoming_quiet", rows)?;
+    append_rows(connection, "incoming_quiet", std::slice::from_ref(rows))?;
     let marked = connection.execute(sql::LOAD_QUIET_TRACES, []).map_err(StoreError::sql(failed))?;
     connection.execute_batch("drop table incoming_quiet").map_err(StoreError::sql(failed))?;
     Ok(marked as u64)
@@ -155,36 +176,44 @@ fn append_quiet(connection: &Connection, rows: &RecordBatch) -> Result<u64, Stor
 
 /// The rows that are not in their table yet. Only stored rows of the same stretch of time are read, and only for
 /// those rows that are no newer than the newest stored one.
-fn without_stored(connection: &Connection, keyed: &Keyed, horizon: i64) -> Result<RecordBatch, StoreError> {
+fn without_stored(
+    connection: &Connection,
+    keyed: &Keyed,
+    rows: &RecordBatch,
+    horizon: i64,
+) -> Result<RecordBatch, StoreError> {
     let failed = "look for stored rows";
-    let Some(times) = keyed.rows.column_by_name(keyed.time) else {
-        return Ok(keyed.rows.clone());
-    };
-    let old: BooleanArray =
-        times.as_primitive::<Int64Type>().values().iter().map(|time| Some(*time <= horizon)).collect();
+    let Some(times) = rows.column_by_name(keyed.time) else { return Ok(rows.clone()) };
+    let is_old = |time: &i64| Some(*time <= horizon);
+    let old: BooleanArray = times.as_primitive::<Int64Type>().values().iter().map(is_old).collect();
     if old.true_count() == 0 {
-        return Ok(keyed.rows.clone());
+        return Ok(rows.clone());
     }
-    let mut asked = vec![true; keyed.rows.num_rows()];
-    for place in stored_places(connection, keyed, &old).map_err(StoreError::sql(failed))? {
-        if let Some(slot) = usize::try_from(place).ok().and_then(|place| asked.get_mut(place)) {
+    let stored = stored_places(connection, keyed, rows, &old).map_err(StoreError::sql(failed))?;
+    if stored.is_empty() {
+        return Ok(rows.clone());
+    }
+    let mut keep = vec![true; rows.num_rows()];
+    for place in stored {
+        if let Some(slot) = usize::try_from(place).ok().and_then(|place| keep.get_mut(place)) {
             *slot = false;
         }
     }
-    if asked.iter().all(|keep| *keep) {
-        return Ok(keyed.rows.clone());
-    }
-    filter_record_batch(&keyed.rows, &BooleanArray::from(asked)).map_err(StoreError::arrow("leave out stored rows"))
+    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(StoreError::arrow("leave out stored rows"))
 }
 
-fn time_range(keyed: &Keyed) -> Option<(i64, i64)> {
-    let times = keyed.rows.column_by_name(keyed.time)?.as_primitive::<Int64Type>();
-    let values = times.values();
-    Some((*values.iter().min()?, *values.iter().max()?))
+fn last_time(keyed: &Keyed) -> Option<i64> {
+    let columns = keyed.rows.iter().filter_map(|rows| rows.column_by_name(keyed.time));
+    columns.filter_map(|times| times.as_primitive::<Int64Type>().values().iter().copied().max()).max()
 }
 
 /// Places of those `old` rows that are stored.
-fn stored_places(connection: &Connection, keyed: &Keyed, old: &BooleanArray) -> duckdb::Result<Vec<u64>> {
+fn stored_places(
+    connection: &Connection,
+    keyed: &Keyed,
+    rows: &RecordBatch,
+    old: &BooleanArray,
+) -> duckdb::Result<Vec<u64>> {
     let (table, time) = (keyed.table, keyed.time);
     let columns: Vec<String> =
         keyed.key.iter().map(|name| format!("{name} {}", if *name == time { "bigint" } else { "ubigint" })).collect();
@@ -193,9 +222,9 @@ fn stored_places(connection: &Connection, keyed: &Keyed, old: &BooleanArray) -> 
         "create or replace temp table incoming_keys (place ubigint, {})",
         columns.join(", ")
     ))?;
-    let places: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..keyed.rows.num_rows() as u64));
+    let places: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..rows.num_rows() as u64));
     let mut arrays: Vec<(&str, ArrayRef)> = vec![("place", places)];
-    arrays.extend(keyed.key.iter().filter_map(|name| Some((*name, Arc::clone(keyed.rows.column_by_name(name)?)))));
+    arrays.extend(keyed.key.iter().filter_map(|name| Some((*name, Arc::clone(rows.column_by_name(name)?)))));
     let old_rows = arrays.into_iter().map(|(name, array)| Ok((name, filter(&array, old)?)));
     if let Ok(keys) = old_rows.collect::<Result<Vec<_>, _>>().and_then(RecordBatch::try_from_iter) {
         let mut appender = connection.appender("incoming_keys")?;
@@ -225,7 +254,7 @@ fn append_small(connection: &Connection, small: &Small) -> Result<(), StoreError
     let contents: ArrayRef = Arc::new(StringArray::from_iter_values(&small.rows));
     let rows = RecordBatch::try_from_iter([("place", places), ("content", contents)])
         .map_err(StoreError::arrow("build columns"))?;
-    append_rows(connection, "incoming_rows", &rows)?;
+    append_rows(connection, "incoming_rows", &[rows])?;
     let shape: String = connection
         .query_row(
             "select cast(json_group_object(column_name, data_type) as varchar) from duckdb_columns() \

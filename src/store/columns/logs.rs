@@ -1,12 +1,14 @@
 //! Log records as columns.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::table::{I64, Text, U8, U32, U64, table};
+use super::window::{Cut, Window};
 use super::{Shared, halves, signed, some};
 use crate::otlp::value::{AttrValue, write_attributes_json, write_json};
 use crate::otlp::wire::WireError;
@@ -26,14 +28,13 @@ table! {
 #[derive(Default)]
 pub(super) struct LogColumns {
     table: LogTable,
-    rows: usize,
-    seen: HashSet<(u64, i64)>,
+    window: Window<(u64, i64), RandomState>,
     text: String,
 }
 
 impl LogColumns {
     pub(super) fn rows(&self) -> usize {
-        self.rows
+        self.window.rows()
     }
 
     pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
@@ -47,7 +48,7 @@ impl LogColumns {
             let place = places.entry(content).and_modify(|place| *place += 1).or_insert(0);
             let log_key = content.wrapping_add(*place);
             let time_ns = time_of(record);
-            if self.seen.insert((log_key, time_ns)) {
+            if self.window.insert((log_key, time_ns)) {
                 let attributes: Vec<(&str, AttrValue<'_>)> = record.attributes().collect();
                 self.push(record, resource_id, scope_id, log_key, &attributes);
                 let facts = shared.rules.classify_log(record.event_name, time_ns, &attributes);
@@ -90,13 +91,10 @@ impl LogColumns {
         table.flags.append_option(Some(record.flags).filter(|flags| *flags > 0));
         table.dropped_attributes.append_option(Some(record.dropped_attributes).filter(|count| *count > 0));
         table.log_key.append_value(log_key);
-        self.rows += 1;
     }
 
-    pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
-        self.rows = 0;
-        self.seen.clear();
-        self.table.take()
+    pub(super) fn take(&mut self, cut: Cut) -> Result<Vec<RecordBatch>, StoreError> {
+        Ok(self.window.take(self.table.take()?, cut))
     }
 }
 

@@ -2,16 +2,18 @@
 //! then into DuckDB in batches of one vector.
 
 mod append;
-mod attributes;
 mod facts;
 mod logs;
 mod points;
 mod resources;
+mod sets;
 mod spans;
 mod table;
 mod touched;
+mod window;
 
 pub(super) use append::{Batch, Horizons};
+pub(super) use window::Cut;
 
 use std::sync::Arc;
 
@@ -20,19 +22,19 @@ use duckdb::Connection;
 use super::StoreError;
 use crate::model::Signal;
 use crate::otlp::conventions::Rules;
-use crate::otlp::sink::Accepted;
 use crate::otlp::wire::WireError;
 use append::Keyed;
-use attributes::AttributeSets;
 use facts::FactRows;
 use resources::ResourceRows;
+use sets::SpanSets;
 use touched::Touched;
+use window::ROW_GROUP;
 
 /// Gathers requests into columns.
 pub(super) struct BatchBuilder {
     rules: Arc<Rules>,
     resources: ResourceRows,
-    sets: AttributeSets,
+    sets: SpanSets,
     facts: FactRows,
     touched: Touched,
     spans: spans::SpanColumns,
@@ -46,7 +48,7 @@ impl BatchBuilder {
         Ok(Self {
             rules,
             resources: ResourceRows::stored_in(connection)?,
-            sets: AttributeSets::stored_in(connection)?,
+            sets: SpanSets::stored_in(connection)?,
             facts: FactRows::default(),
             touched: Touched::default(),
             spans: spans::SpanColumns::default(),
@@ -55,13 +57,14 @@ impl BatchBuilder {
         })
     }
 
-    /// Rows gathered.
-    pub(super) fn rows(&self) -> usize {
-        self.spans.rows() + self.points.rows() + self.logs.rows()
+    /// Whether some table has a row group to write.
+    pub(super) fn is_full(&self) -> bool {
+        self.spans.rows().max(self.points.rows()).max(self.logs.rows()) >= ROW_GROUP
     }
 
     /// Decodes one request into the columns.
-    pub(super) fn add(&mut self, request: &Accepted) -> Result<(), WireError> {
+    pub(super) fn add(&mut self, signal: Signal, body: &[u8]) -> Result<(), WireError> {
+        self.touched.next_request();
         let shared = &mut Shared {
             rules: &self.rules,
             resources: &mut self.resources,
@@ -69,30 +72,31 @@ impl BatchBuilder {
             facts: &mut self.facts,
             touched: &mut self.touched,
         };
-        match request.signal {
-            Signal::Traces => self.spans.add(&request.body, shared),
-            Signal::Metrics => self.points.add(&request.body, shared),
-            Signal::Logs => self.logs.add(&request.body, shared),
+        match signal {
+            Signal::Traces => self.spans.add(body, shared),
+            Signal::Metrics => self.points.add(body, shared),
+            Signal::Logs => self.logs.add(body, shared),
         }
     }
 
-    /// Takes what was gathered, ready to append.
-    pub(super) fn take(&mut self) -> Result<Batch, StoreError> {
-        let touched = self.touched.take()?;
+    /// Takes what was gathered, ready to append. Rows that the cut leaves behind are of the request that was added
+    /// last; they come with the next batch.
+    pub(super) fn take(&mut self, cut: Cut) -> Result<Batch, StoreError> {
+        let spans = self.spans.take(cut)?;
+        let points = self.points.take(cut)?;
+        let logs = self.logs.take(cut)?;
+        let is_cut = self.spans.rows() + self.points.rows() + self.logs.rows() > 0;
+        let touched = self.touched.take(is_cut)?;
         Ok(Batch {
-            touches_runs: touched.iter().any(|table| table.rows.num_rows() > 0),
+            touches_runs: touched.loud.rows.num_rows() + touched.resources.rows.num_rows() > 0,
+            is_cut,
             keyed: vec![
-                Keyed::new(
-                    "span_rows",
-                    &["trace_hi", "trace_lo", "span_id", "start_ns"],
-                    "start_ns",
-                    self.spans.take()?,
-                ),
-                Keyed::new("point_rows", &["point_key", "time_ns"], "time_ns", self.points.take()?),
-                Keyed::new("log_rows", &["log_key", "time_ns"], "time_ns", self.logs.take()?),
+                Keyed::new("span_rows", &["trace_hi", "trace_lo", "span_id", "start_ns"], "start_ns", spans),
+                Keyed::new("point_rows", &["point_key", "time_ns"], "time_ns", points),
+                Keyed::new("log_rows", &["log_key", "time_ns"], "time_ns", logs),
             ],
-            plain: touched.into(),
-            quiet: self.touched.take_quiet()?,
+            plain: vec![touched.loud, touched.resources],
+            quiet: touched.quiet,
             small: self.resources.take().into_iter().chain([self.sets.take()]).chain(self.facts.take()).collect(),
         })
     }
@@ -102,7 +106,7 @@ impl BatchBuilder {
 struct Shared<'a> {
     rules: &'a Rules,
     resources: &'a mut ResourceRows,
-    sets: &'a mut AttributeSets,
+    sets: &'a mut SpanSets,
     facts: &'a mut FactRows,
     touched: &'a mut Touched,
 }

@@ -1,13 +1,14 @@
 //! Metric points as columns.
 
-use std::collections::HashSet;
 use std::fmt::Write;
 
+use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::table::{F64, F64List, Flag, I32, I64, Text, U8, U32, U64, U64List, table};
+use super::window::{Cut, Window};
 use super::{Shared, signed, some};
 use crate::otlp::value::write_attributes_json;
 use crate::otlp::wire::WireError;
@@ -30,8 +31,7 @@ table! {
 #[derive(Default)]
 pub(super) struct PointColumns {
     table: PointTable,
-    rows: usize,
-    seen: HashSet<(u64, i64)>,
+    window: Window<(u64, i64), RandomState>,
     text: String,
 }
 
@@ -56,7 +56,7 @@ struct Reading {
 
 impl PointColumns {
     pub(super) fn rows(&self) -> usize {
-        self.rows
+        self.window.rows()
     }
 
     pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
@@ -84,7 +84,7 @@ impl PointColumns {
         identity.update(&[0]);
         identity.update(text.as_bytes());
         let point_key = identity.digest();
-        if self.seen.insert((point_key, time_ns)) {
+        if self.window.insert((point_key, time_ns)) {
             let table = &mut self.table;
             table.time_ns.append_value(time_ns);
             table.start_ns.append_option(Some(signed(point.start_ns())).filter(|start| *start > 0));
@@ -96,7 +96,6 @@ impl PointColumns {
             self.push_metric(metric);
             self.push_reading(reading(point));
             self.push_exemplars(point.exemplars());
-            self.rows += 1;
         }
         self.text = text;
     }
@@ -168,10 +167,8 @@ impl PointColumns {
         self.table.exemplars.append_option(some(&text));
     }
 
-    pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
-        self.rows = 0;
-        self.seen.clear();
-        self.table.take()
+    pub(super) fn take(&mut self, cut: Cut) -> Result<Vec<RecordBatch>, StoreError> {
+        Ok(self.window.take(self.table.take()?, cut))
     }
 }
 

@@ -1,62 +1,72 @@
 //! Spans as columns.
 
-use std::collections::HashSet;
 use std::fmt::Write;
+use std::hash::BuildHasherDefault;
 
 use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::attributes::{AttributeSets, PLACES};
+use super::sets::{Encoded, Identity, PLACES, Parts, SpanSets};
 use super::table::{I64, Text, U8, U32, U64, table};
+use super::window::{Cut, Window};
 use super::{Shared, halves, signed, some};
 use crate::otlp::conventions::{EventShape, KeyTraits, SpanShape, Verdict};
 use crate::otlp::value::{AttrValue, write_attributes_json, write_json, write_string_json};
-use crate::otlp::wire::WireError;
 use crate::otlp::wire::traces::{SpanView, each_span};
+use crate::otlp::wire::{WireError, key_value};
 use crate::store::StoreError;
 
 table! {
     /// Rows of `span_rows`.
     SpanTable {
         trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
-        resource_id: U64, scope_id: U64, name: Text, kind: U8, status: U8, status_message: Text, trace_state: Text,
-        flags: U32, set_id: U32, value_1: Text, value_2: Text, value_3: Text, value_4: Text, value_5: Text,
-        value_6: Text, more: Text, events: Text, links: Text, dropped_attributes: U32, dropped_events: U32,
-        dropped_links: U32,
+        resource_id: U64, scope_id: U64, kind: U8, status: U8, status_message: Text, set_id: U32, name: Text,
+        events: Text, value_1: Text, value_2: Text, value_3: Text, value_4: Text, more: Text, rest: Text,
     }
 }
 
 /// Spans gathered for one load.
-#[derive(Default)]
 pub(super) struct SpanColumns {
     table: SpanTable,
-    rows: usize,
-    seen: HashSet<u128, RandomState>,
+    /// Identities are hashed with a seed, so that no client can aim at them.
+    window: Window<u128, BuildHasherDefault<Identity>>,
+    seed: u64,
     text: String,
+}
+
+impl Default for SpanColumns {
+    fn default() -> Self {
+        let seed = RandomState::new().hash_one(0);
+        Self { table: SpanTable::default(), window: Window::default(), seed, text: String::new() }
+    }
 }
 
 impl SpanColumns {
     pub(super) fn rows(&self) -> usize {
-        self.rows
+        self.window.rows()
     }
 
     pub(super) fn add(&mut self, body: &[u8], shared: &mut Shared<'_>) -> Result<(), WireError> {
         shared.resources.next_request();
-        let mut attributes: Vec<(&str, AttrValue<'_>)> = Vec::new();
+        let mut attributes: Vec<&[u8]> = Vec::new();
         each_span(body, |resource, scope, span| {
-            if !self.seen.insert(identity(span)) {
+            if !self.window.insert(identity(span, self.seed)) {
                 return;
             }
             attributes.clear();
-            attributes.extend(span.attributes());
+            attributes.extend(span.raw_attributes());
             let resource_id = shared.resources.resource(resource, shared.rules);
             let scope_id = shared.resources.scope(scope, shared.rules);
-            let encoded = shared.sets.encode(&attributes, shared.rules);
+            self.text.clear();
+            write_events(span, &mut self.text);
+            let parts = Parts { name: span.name, events: &self.text, attributes: &attributes };
+            let encoded = shared.sets.encode(parts, shared.rules);
+            self.push_shared(span, encoded);
             self.push(span, resource_id, scope_id);
-            self.push_attributes(encoded.set_id, &attributes, shared.sets);
-            match verdict(span, scope.name, &attributes, encoded.traits, shared) {
+            self.push_attributes(&attributes, shared.sets);
+            match verdict(span, scope.name, encoded.traits, shared) {
                 Verdict::Quiet => touch(shared, span, true),
                 Verdict::Plain => touch(shared, span, false),
                 Verdict::Known(known) => {
@@ -79,46 +89,32 @@ impl SpanColumns {
         table.duration_ns.append_value(signed(span.end_ns).saturating_sub(start));
         table.resource_id.append_value(resource_id);
         table.scope_id.append_value(scope_id);
-        table.name.append_value(span.name);
         table.kind.append_value(span.kind);
         table.status.append_value(span.status);
         table.status_message.append_option(some(span.status_message));
-        table.trace_state.append_option(some(span.trace_state));
-        table.flags.append_option(Some(span.flags).filter(|flags| *flags > 0));
         self.text.clear();
-        write_events(span, &mut self.text);
-        table.events.append_option(some(&self.text));
-        self.text.clear();
-        write_links(span, &mut self.text);
-        table.links.append_option(some(&self.text));
-        for (column, count) in [
-            (&mut table.dropped_attributes, span.dropped_attributes),
-            (&mut table.dropped_events, span.dropped_events),
-            (&mut table.dropped_links, span.dropped_links),
-        ] {
-            column.append_option(Some(count).filter(|count| *count > 0));
-        }
-        self.rows += 1;
+        write_rest(span, &mut self.text);
+        table.rest.append_option(some(&self.text));
     }
 
-    fn push_attributes(&mut self, set_id: u32, attributes: &[(&str, AttrValue<'_>)], sets: &AttributeSets) {
+    /// The set, and what of name and events it does not have; `text` holds the events.
+    fn push_shared(&mut self, span: &SpanView<'_>, encoded: Encoded) {
+        self.table.set_id.append_value(encoded.set_id);
+        self.table.name.append_option(Some(span.name).filter(|_| !encoded.shares_name));
+        self.table.events.append_option(some(&self.text).filter(|_| !encoded.shares_events));
+    }
+
+    fn push_attributes(&mut self, attributes: &[&[u8]], sets: &SpanSets) {
         let table = &mut self.table;
-        table.set_id.append_value(set_id);
-        let columns: [&mut Text; PLACES] = [
-            &mut table.value_1,
-            &mut table.value_2,
-            &mut table.value_3,
-            &mut table.value_4,
-            &mut table.value_5,
-            &mut table.value_6,
-        ];
+        let columns: [&mut Text; PLACES] =
+            [&mut table.value_1, &mut table.value_2, &mut table.value_3, &mut table.value_4];
         let mut own = sets.own().iter();
         for column in columns {
-            match own.next().and_then(|at| attributes.get(*at as usize)) {
+            match own.next().and_then(|at| key_value(attributes.get(*at as usize)?).ok()) {
                 None => column.append_null(),
                 Some((_, value)) => {
                     self.text.clear();
-                    write_json(value, &mut self.text);
+                    write_json(&value, &mut self.text);
                     column.append_value(&self.text);
                 }
             }
@@ -128,10 +124,8 @@ impl SpanColumns {
         table.more.append_option(some(&self.text));
     }
 
-    pub(super) fn take(&mut self) -> Result<RecordBatch, StoreError> {
-        self.rows = 0;
-        self.seen.clear();
-        self.table.take()
+    pub(super) fn take(&mut self, cut: Cut) -> Result<Vec<RecordBatch>, StoreError> {
+        Ok(self.window.take(self.table.take()?, cut))
     }
 }
 
@@ -142,22 +136,16 @@ fn touch(shared: &mut Shared<'_>, span: &SpanView<'_>, quiet: bool) {
 
 /// A span is the same span by trace, id and start: Airflow reuses ids, and some programs repeat
 /// their trace ids at every start.
-fn identity(span: &SpanView<'_>) -> u128 {
+fn identity(span: &SpanView<'_>, seed: u64) -> u128 {
     let mut key = [0_u8; 32];
     key[..16].copy_from_slice(&span.trace_id);
     key[16..24].copy_from_slice(&span.span_id);
     key[24..].copy_from_slice(&span.start_ns.to_be_bytes());
-    xxh3_128(&key)
+    xxh3_128_with_seed(&key, seed)
 }
 
 /// What the rules make of a span: most spans hold nothing that a rule reads, and a glance says so.
-fn verdict(
-    span: &SpanView<'_>,
-    scope: &str,
-    attributes: &[(&str, AttrValue<'_>)],
-    keys: KeyTraits,
-    shared: &Shared<'_>,
-) -> Verdict {
+fn verdict(span: &SpanView<'_>, scope: &str, keys: KeyTraits, shared: &Shared<'_>) -> Verdict {
     let mut shape = SpanShape {
         name: span.name,
         scope,
@@ -183,7 +171,8 @@ fn verdict(
         .map(|(name, time_ns, attributes)| EventShape { name, time_ns: signed(*time_ns), attributes })
         .collect();
     shape.events = &events;
-    shared.rules.classify(&shape, shared.resources.facts(), attributes)
+    let attributes: Vec<(&str, AttrValue<'_>)> = span.attributes().collect();
+    shared.rules.classify(&shape, shared.resources.facts(), &attributes)
 }
 
 // Writing to a String cannot fail.
@@ -206,9 +195,33 @@ fn write_events(span: &SpanView<'_>, text: &mut String) {
     }
 }
 
+/// What few spans have, as one JSON object.
+fn write_rest(span: &SpanView<'_>, text: &mut String) {
+    let counts = [
+        ("flags", span.flags),
+        ("dropped_attributes", span.dropped_attributes),
+        ("dropped_events", span.dropped_events),
+        ("dropped_links", span.dropped_links),
+    ];
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        let _ = write!(text, "{}\"{name}\":{count}", if text.is_empty() { '{' } else { ',' });
+    }
+    if !span.trace_state.is_empty() {
+        text.push_str(if text.is_empty() { "{\"trace_state\":" } else { ",\"trace_state\":" });
+        write_string_json(span.trace_state, text);
+    }
+    if span.links().next().is_some() {
+        text.push_str(if text.is_empty() { "{\"links\":" } else { ",\"links\":" });
+        write_links(span, text);
+    }
+    if !text.is_empty() {
+        text.push('}');
+    }
+}
+
 fn write_links(span: &SpanView<'_>, text: &mut String) {
-    for link in span.links() {
-        text.push(if text.is_empty() { '[' } else { ',' });
+    for (at, link) in span.links().enumerate() {
+        text.push(if at == 0 { '[' } else { ',' });
         let trace_id = link.trace_id.map_or(0, u128::from_be_bytes);
         let span_id = link.span_id.map_or(0, u64::from_be_bytes);
         let _ = write!(text, "{{\"trace_id\":\"{trace_id:032x}\",\"span_id\":\"{span_id:016x}\"");
@@ -227,7 +240,5 @@ fn write_links(span: &SpanView<'_>, text: &mut String) {
         }
         text.push('}');
     }
-    if !text.is_empty() {
-        text.push(']');
-    }
+    text.push(']');
 }

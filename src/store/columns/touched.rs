@@ -1,6 +1,7 @@
 //! Traces and resources whose runs have to be derived again, and how far what they got reaches in time.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use ahash::RandomState;
 use duckdb::arrow::array::ArrayRef;
@@ -39,34 +40,46 @@ impl Extent {
 /// What one load touched.
 #[derive(Default)]
 pub(super) struct Touched {
-    traces: HashMap<(u64, u64), Extent, RandomState>,
-    resources: HashMap<u64, Extent>,
+    traces: Extents<(u64, u64)>,
+    resources: Extents<u64>,
+    /// The same of the request that was added last.
+    last_traces: Extents<(u64, u64)>,
+    last_resources: Extents<u64>,
 }
 
+type Extents<K> = HashMap<K, Extent, RandomState>;
+
 impl Touched {
+    /// What follows is of another request.
+    pub(super) fn next_request(&mut self) {
+        merge(&mut self.traces, self.last_traces.drain());
+        merge(&mut self.resources, self.last_resources.drain());
+    }
+
     /// A trace got something between these times; `quiet` where it is plain request instrumentation.
     pub(super) fn trace(&mut self, trace: (u64, u64), from_ns: i64, to_ns: i64, quiet: bool) {
-        let extent = Extent { from_ns, to_ns, quiet };
-        self.traces.entry(trace).or_insert(extent).widen(extent);
+        merge(&mut self.last_traces, [(trace, Extent { from_ns, to_ns, quiet })]);
     }
 
     /// A resource got a point at this time.
     pub(super) fn resource(&mut self, resource_id: u64, time_ns: i64) {
-        let extent = Extent { from_ns: time_ns, to_ns: time_ns, quiet: false };
-        self.resources.entry(resource_id).or_insert(extent).widen(extent);
+        merge(&mut self.last_resources, [(resource_id, Extent { from_ns: time_ns, to_ns: time_ns, quiet: false })]);
     }
 
-    pub(super) fn take(&mut self) -> Result<[Plain; 2], StoreError> {
-        let loud = self.traces.extract_if(|_, extent| !extent.quiet).collect();
-        Ok([
-            Plain { table: "pending_traces", rows: trace_rows(loud)? },
-            Plain { table: "pending_resources", rows: self.take_resources()? },
-        ])
-    }
-
-    /// Traces that got nothing but quiet spans; call [`Touched::take`] first.
-    pub(super) fn take_quiet(&mut self) -> Result<RecordBatch, StoreError> {
-        trace_rows(self.traces.drain().collect())
+    /// Takes everything. Where rows of the last request come later (`is_cut`), what it touched is touched again then.
+    pub(super) fn take(&mut self, is_cut: bool) -> Result<TouchedRows, StoreError> {
+        let (last_traces, last_resources) = (self.last_traces.clone(), self.last_resources.clone());
+        self.next_request();
+        let (quiet, loud): (Vec<_>, Vec<_>) = self.traces.drain().partition(|(_, extent)| extent.quiet);
+        let rows = TouchedRows {
+            loud: Plain { table: "pending_traces", rows: trace_rows(loud)? },
+            resources: Plain { table: "pending_resources", rows: self.take_resources()? },
+            quiet: trace_rows(quiet)?,
+        };
+        if is_cut {
+            (self.last_traces, self.last_resources) = (last_traces, last_resources);
+        }
+        Ok(rows)
     }
 
     fn take_resources(&mut self) -> Result<RecordBatch, StoreError> {
@@ -78,6 +91,22 @@ impl Touched {
         }
         table.take()
     }
+}
+
+fn merge<K: Eq + Hash>(into: &mut Extents<K>, from: impl IntoIterator<Item = (K, Extent)>) {
+    for (key, extent) in from {
+        into.entry(key).or_insert(extent).widen(extent);
+    }
+}
+
+/// What one load touched, ready to append.
+pub(super) struct TouchedRows {
+    /// Traces whose runs have to be derived again.
+    pub(super) loud: Plain,
+    /// Resources whose runs have to be measured again.
+    pub(super) resources: Plain,
+    /// Traces that got nothing but plain request instrumentation.
+    pub(super) quiet: RecordBatch,
 }
 
 fn trace_rows(traces: Vec<((u64, u64), Extent)>) -> Result<RecordBatch, StoreError> {

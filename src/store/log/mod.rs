@@ -5,12 +5,14 @@
 //! acknowledged after that sync. The loader moves the log into DuckDB together
 //! with the position it has reached, so a restart replays exactly the rest.
 
+mod bodies;
 mod reader;
 mod record;
 mod writer;
 
+pub(crate) use bodies::{Bodies, Place};
 pub(crate) use reader::replay;
-pub(crate) use record::{Entry, Position};
+pub(crate) use record::Position;
 pub(crate) use writer::{LogStats, LogWriter, Segments, Submission};
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::record::{Entry, Position, SEGMENT_HEADER, entry_header, segment_header};
-use super::{LogError, list_segments, segment_path};
+use super::{LogError, Place, list_segments, segment_path};
 use crate::otlp::sink::{Accepted, SubmitError};
 use crate::store::loader::Work;
 
@@ -222,7 +222,8 @@ impl LogWriter {
     fn hand_over(&self, group: Vec<Accepted>, ends: Vec<Position>, waiting: Vec<Waiting>) {
         let mut answers = Vec::with_capacity(waiting.len());
         for ((request, end), waiter) in group.into_iter().zip(ends).zip(waiting) {
-            drop(self.loader.send(Work::Load { entry: Entry { request, end }, permit: Some(waiter.permit) }));
+            let place = Place::of(&Entry { request, end });
+            drop(self.loader.send(Work::Load { place, permit: waiter.permit }));
             answers.push(waiter.done);
         }
         for answer in answers {

@@ -48,12 +48,13 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     s.start_ns + s.duration_ns as end_ns,
     s.resource_id,
     s.scope_id,
-    s.name,
+    coalesce(s.name, a.name) as name,
     s.kind,
     s.status,
     s.status_message
 from span_rows as s
 inner join derive_traces using (trace_hi, trace_lo)
+left join span_sets as a on a.set_id = s.set_id
 where s.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns');
 
 -- Traces that share a run id with these, or a run, or hold the other record of the same model call.
@@ -143,10 +144,11 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     s.start_ns + s.duration_ns as end_ns,
     s.resource_id,
     s.scope_id,
-    s.name,
+    coalesce(s.name, a.name) as name,
     s.kind,
     s.status,
     s.status_message
 from span_rows as s
 inner join derive_more using (trace_hi, trace_lo)
+left join span_sets as a on a.set_id = s.set_id
 where s.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns');

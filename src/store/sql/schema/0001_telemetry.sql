@@ -18,16 +18,16 @@ create table scopes (
     attributes varchar                  -- JSON object
 );
 
--- What the attributes of many spans have in common: values, and the keys of what differs.
-create table attribute_sets (
+-- What many spans have in common: name, events, attributes, and the keys of the attributes that differ.
+create table span_sets (
     set_id uinteger not null,
+    name varchar,                       -- null: the spans have their own
+    events varchar,                     -- as in span_rows; null: the spans have their own, or none
     attributes varchar not null,        -- JSON members, without braces; may be empty
     key_1 varchar,                      -- a key in quotes and its colon, as it stands before span_rows.value_1
     key_2 varchar,
     key_3 varchar,
-    key_4 varchar,
-    key_5 varchar,
-    key_6 varchar
+    key_4 varchar
 );
 
 create table span_rows (
@@ -39,25 +39,21 @@ create table span_rows (
     duration_ns bigint not null,
     resource_id ubigint not null,
     scope_id ubigint not null,
-    name varchar not null,
     kind utinyint not null,             -- OTLP SpanKind
     status utinyint not null,           -- OTLP StatusCode: 0 unset, 1 ok, 2 error
     status_message varchar,
-    trace_state varchar,
-    flags uinteger,
-    set_id uinteger not null,           -- attributes that many spans share; 0: none
+    set_id uinteger not null,           -- what many spans share; 0: nothing
+    name varchar,                       -- null: the set has it
+    events varchar,                     -- JSON array of {"t": ns after start, "n": name, "a": {...}, "d": dropped};
+                                        -- null: the set has them, or there are none
     value_1 varchar,                    -- JSON value of the attribute that the set's key_1 names; and so on
     value_2 varchar,
     value_3 varchar,
     value_4 varchar,
-    value_5 varchar,
-    value_6 varchar,
     more varchar,                       -- further attributes as JSON members, without braces
-    events varchar,                     -- JSON array of {"t": ns after start, "n": name, "a": {...}, "d": dropped}
-    links varchar,                      -- JSON array of {"trace_id", "span_id", "trace_state", "a", "d", "flags"}
-    dropped_attributes uinteger,
-    dropped_events uinteger,
-    dropped_links uinteger
+    rest varchar                        -- what few spans have, as a JSON object: flags, trace_state, dropped_attributes,
+                                        -- dropped_events, dropped_links, and links as an array of
+                                        -- {"trace_id", "span_id", "trace_state", "a", "d", "flags"}
 );
 
 create table point_rows (

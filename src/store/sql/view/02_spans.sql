@@ -4,7 +4,7 @@ select
     format('{:016x}{:016x}', s.trace_hi, s.trace_lo) as trace_id,
     format('{:016x}', s.span_id) as span_id,
     case when s.parent_span_id > 0 then format('{:016x}', s.parent_span_id) end as parent_span_id,
-    s.name,
+    coalesce(s.name, a.name) as name,
     ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'][least(s.kind, 5) + 1] as kind,
     r.service,
     c.name as scope,
@@ -21,8 +21,6 @@ select
             a.key_2 || s.value_2,
             a.key_3 || s.value_3,
             a.key_4 || s.value_4,
-            a.key_5 || s.value_5,
-            a.key_6 || s.value_6,
             s.more
         ) || '}' as json
     ) as attributes,
@@ -31,15 +29,15 @@ select
     k.run_id,
     t.step,
     m.run_key,
-    s.trace_state,
-    coalesce(s.flags, 0) as flags,
-    coalesce(s.dropped_attributes, 0) as dropped_attributes,
-    coalesce(s.dropped_events, 0) as dropped_events,
-    coalesce(s.dropped_links, 0) as dropped_links,
+    s.rest ->> 'trace_state' as trace_state,
+    coalesce(cast(s.rest ->> 'flags' as uinteger), 0) as flags,
+    coalesce(cast(s.rest ->> 'dropped_attributes' as uinteger), 0) as dropped_attributes,
+    coalesce(cast(s.rest ->> 'dropped_events' as uinteger), 0) as dropped_events,
+    coalesce(cast(s.rest ->> 'dropped_links' as uinteger), 0) as dropped_links,
     r.schema_url as resource_schema_url,
     c.schema_url
 from span_rows as s
-left join attribute_sets as a on a.set_id = s.set_id
+left join span_sets as a on a.set_id = s.set_id
 left join resources as r on r.resource_id = s.resource_id
 left join scopes as c on c.scope_id = s.scope_id
 left join span_membership as m

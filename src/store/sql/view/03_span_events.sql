@@ -7,6 +7,10 @@ select
     make_timestamp_ns(s.start_ns + cast(e.value ->> 't' as bigint)) as "time",
     coalesce(e.value -> 'a', cast('{}' as json)) as attributes,
     coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes
-from span_rows as s,
-    lateral (select unnest(json_extract(s.events, '$[*]')) as value) as e
-where s.events is not null;
+from (
+    select r.trace_hi, r.trace_lo, r.span_id, r.start_ns, coalesce(r.events, a.events) as events
+    from span_rows as r
+    left join span_sets as a on a.set_id = r.set_id
+    where r.events is not null or a.events is not null
+) as s,
+    lateral (select unnest(json_extract(s.events, '$[*]')) as value) as e;

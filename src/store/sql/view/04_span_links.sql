@@ -10,5 +10,5 @@ select
     coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes,
     coalesce(cast(e.value ->> 'flags' as bigint), 0) as flags
 from span_rows as s,
-    lateral (select unnest(json_extract(s.links, '$[*]')) as value) as e
-where s.links is not null;
+    lateral (select unnest(json_extract(s.rest, '$.links[*]')) as value) as e
+where s.rest is not null;

@@ -6,13 +6,14 @@ spans as (
         s.trace_hi,
         s.trace_lo,
         s.start_ns,
-        s.name,
+        coalesce(s.name, a.name) as name,
         s.resource_id,
         f.rule,
         f.usage,
         coalesce(f.quiet, f.rule is null and s.kind > 1) as is_quiet,
         coalesce(f.ignored, false) as is_ignored
     from span_rows as s
+    left join span_sets as a on a.set_id = s.set_id
     left join span_facts as f using (trace_hi, trace_lo, span_id, start_ns)
     where not exists (
             select 1

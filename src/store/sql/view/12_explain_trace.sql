@@ -4,7 +4,8 @@ create or replace macro explain_trace(wanted_trace_id) as table
 with
 spans as (
     select
-        s.*,
+        s.* exclude (name),
+        coalesce(s.name, a.name) as name,
         f.rule,
         f.marker,
         f.step,
@@ -16,6 +17,7 @@ spans as (
         coalesce(f.quiet, f.rule is null and s.kind > 1) as is_quiet,
         coalesce(f.ignored, false) as is_ignored
     from span_rows as s
+    left join span_sets as a on a.set_id = s.set_id
     left join span_facts as f using (trace_hi, trace_lo, span_id, start_ns)
     where s.trace_hi = cast('0x' || left(wanted_trace_id, 16) as ubigint) and s.trace_lo = cast('0x' || right(wanted_trace_id, 16) as ubigint)
 ),

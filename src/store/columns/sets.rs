@@ -1,25 +1,28 @@
-//! Attributes of spans, split in two: what many spans share is written once, as a set; what differs stays
-//! with the span, value by value, in a column per place.
+//! What many spans share is written once, as a set: their name, their events, most of their attributes. What
+//! differs stays with the span, value by value, in a column per place.
 //!
 //! A set holds the shared attributes as JSON members, and the keys of the places. Which keys are shared shows
-//! as they come: a key is, until it had more than `shared_max` values. Where sets multiply all the same, fewer
-//! keys are shared, in the end none, so that memory stays bounded whatever clients send.
+//! as they come: a key is, until it had more than `shared_max` values; the name and the events count as keys too.
+//! Where sets multiply all the same, fewer keys are shared, in the end none, so that memory stays bounded whatever
+//! clients send.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use ahash::RandomState;
 use duckdb::Connection;
+use duckdb::types::Value;
 use serde_json::json;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::append::Small;
 use crate::otlp::conventions::{KeyTraits, Rules};
 use crate::otlp::value::{AttrValue, write_json, write_string_json};
+use crate::otlp::wire::key_value;
 use crate::store::StoreError;
 
 /// Values of a span that have a column of their own; further ones lie together in `more`.
-pub(super) const PLACES: usize = 6;
+pub(super) const PLACES: usize = 4;
 /// Distinct values up to which a key is shared, at first.
 const SHARED_VALUES_MAX: usize = 64;
 /// Sets that are remembered; beyond it fewer keys are shared.
@@ -30,18 +33,36 @@ const KEYS_MAX: usize = 4_096;
 const SHARED_BYTES_MAX: usize = 256;
 /// Marks a key whose value stays with the span.
 const OWN: u16 = 0x8000;
+/// The number under which a span's name is counted.
+const NAME: u16 = 0;
+/// The number under which a span's events are counted.
+const EVENTS: u16 = 1;
 
-/// What became of the attributes of one span.
+/// What of a span may be shared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) name: &'a str,
+    /// As JSON; empty: none.
+    pub(super) events: &'a str,
+    /// Encoded `KeyValue` messages.
+    pub(super) attributes: &'a [&'a [u8]],
+}
+
+/// What became of one span.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Encoded {
     /// The set; 0: none.
     pub(super) set_id: u32,
+    /// The set has the span's name.
+    pub(super) shares_name: bool,
+    /// The set has the span's events.
+    pub(super) shares_events: bool,
     /// What the conventions see in the keys, all together.
     pub(super) traits: KeyTraits,
 }
 
 /// The sets known so far, and what is known of each key.
-pub(super) struct AttributeSets {
+pub(super) struct SpanSets {
     keys: Vec<Key>,
     numbers: HashMap<Box<str>, u16, RandomState>,
     /// By content as it came: a set is found without being written out.
@@ -64,34 +85,43 @@ pub(super) struct AttributeSets {
 }
 
 struct Key {
-    text: Box<str>,
+    /// The key as a `KeyValue` message begins with it.
+    prefix: Box<[u8]>,
     traits: KeyTraits,
     is_shared: bool,
     values: HashSet<u64, RandomState>,
     span: u64,
 }
 
-impl AttributeSets {
+impl SpanSets {
     /// Those that are stored already, as far as they are remembered.
     pub(super) fn stored_in(connection: &Connection) -> Result<Self, StoreError> {
-        let failed = "read attribute sets";
+        let failed = "read span sets";
         let mut statement = connection
             .prepare(
-                "select set_id, concat_ws(chr(10), attributes, key_1, key_2, key_3, key_4, key_5, key_6) \
-                 from attribute_sets order by set_id desc limit 16384",
+                "select set_id, attributes, [key_1, key_2, key_3, key_4], name, events \
+                 from span_sets order by set_id desc limit 16384",
             )
             .map_err(StoreError::sql(failed))?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(StoreError::sql(failed))?;
-        let found: Vec<(u32, String)> = rows.collect::<Result<_, _>>().map_err(StoreError::sql(failed))?;
-        let next_id = found.iter().map(|(id, _)| id + 1).max().unwrap_or(1);
-        let mut sets = Self::new(next_id);
-        sets.stored.extend(found.into_iter().map(|(id, content)| (content.into_boxed_str(), id)));
+        let rows = statement
+            .query_map([], |row| {
+                let keys: Vec<String> = match row.get(2)? {
+                    Value::List(keys) => keys.into_iter().filter_map(text_of).collect(),
+                    _ => Vec::new(),
+                };
+                let (name, events): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+                Ok((row.get(0)?, Set { members: row.get(1)?, keys, name, events }))
+            })
+            .map_err(StoreError::sql(failed))?;
+        let found: Vec<(u32, Set)> = rows.collect::<Result<_, _>>().map_err(StoreError::sql(failed))?;
+        let mut sets = Self::new(found.iter().map(|(id, _)| id + 1).max().unwrap_or(1));
+        sets.stored.extend(found.into_iter().map(|(id, set)| (set.content().into_boxed_str(), id)));
         Ok(sets)
     }
 
     fn new(next_id: u32) -> Self {
         Self {
-            keys: Vec::new(),
+            keys: vec![Key::new("", KeyTraits::default(), true), Key::new("", KeyTraits::default(), true)],
             numbers: HashMap::default(),
             sets: HashMap::default(),
             stored: HashMap::default(),
@@ -108,19 +138,18 @@ impl AttributeSets {
         }
     }
 
-    /// Finds or makes the set of these attributes. `own` and `more` then say which of them stay with the span.
-    pub(super) fn encode(&mut self, attributes: &[(&str, AttrValue<'_>)], rules: &Rules) -> Encoded {
+    /// Finds or makes the set of a span. `own` and `write_more` then say which attributes stay with the span.
+    pub(super) fn encode(&mut self, parts: Parts<'_>, rules: &Rules) -> Encoded {
         loop {
-            let traits = self.split(attributes, rules);
+            let mut encoded = self.split(parts, rules);
             if self.scratch.is_empty() {
-                return Encoded { set_id: 0, traits };
+                return encoded;
             }
             let content = xxh3_128_with_seed(&self.scratch, self.seed);
-            if let Some(set_id) = self.sets.get(&content) {
-                return Encoded { set_id: *set_id, traits };
-            }
-            if let Some(set_id) = self.make(content, attributes) {
-                return Encoded { set_id, traits };
+            let found = self.sets.get(&content).copied();
+            if let Some(set_id) = found.or_else(|| self.make(content, parts, encoded)) {
+                encoded.set_id = set_id;
+                return encoded;
             }
         }
     }
@@ -131,32 +160,45 @@ impl AttributeSets {
     }
 
     /// Appends the attributes that have no column as JSON members.
-    pub(super) fn write_more(&self, attributes: &[(&str, AttrValue<'_>)], out: &mut String) {
+    pub(super) fn write_more(&self, attributes: &[&[u8]], out: &mut String) {
         for at in &self.more {
-            if let Some((key, value)) = attributes.get(*at as usize) {
-                write_member(key, value, out);
+            if let Some((key, value)) = attributes.get(*at as usize).and_then(|raw| key_value(raw).ok()) {
+                write_member(key, &value, out);
             }
         }
     }
 
     /// Sets that are not stored yet.
     pub(super) fn take(&mut self) -> Small {
-        Small { table: "attribute_sets", key: &["set_id"], rows: std::mem::take(&mut self.rows) }
+        Small { table: "span_sets", key: &["set_id"], rows: std::mem::take(&mut self.rows) }
     }
 
-    /// Sorts the attributes into shared ones (into `scratch`, with the keys of the others), own ones and more.
-    fn split(&mut self, attributes: &[(&str, AttrValue<'_>)], rules: &Rules) -> KeyTraits {
+    /// Sorts a span's parts into shared ones (into `scratch`, with the keys of the others), own ones and more.
+    fn split(&mut self, parts: Parts<'_>, rules: &Rules) -> Encoded {
         self.span += 1;
         self.scratch.clear();
         self.own.clear();
         self.more.clear();
+        let shares_name = self.share(NAME, parts.name);
+        let shares_events = parts.events.is_empty() || self.share(EVENTS, parts.events);
+        let traits = self.split_attributes(parts.attributes, rules);
+        Encoded { set_id: 0, shares_name, shares_events, traits }
+    }
+
+    fn share(&mut self, number: u16, text: &str) -> bool {
+        let is_shared = self.keys.get(usize::from(number)).is_some_and(|key| key.is_shared) && !self.is_loose;
+        is_shared && write_content(number, text.as_bytes(), &mut self.scratch)
+    }
+
+    fn split_attributes(&mut self, attributes: &[&[u8]], rules: &Rules) -> KeyTraits {
         let mut traits = KeyTraits::default();
-        for (at, (key, value)) in attributes.iter().enumerate() {
+        for (at, raw) in attributes.iter().enumerate() {
             let place = u32::try_from(at).unwrap_or(u32::MAX);
-            let Some(number) = self.number(at, key, rules) else {
+            let Some(number) = self.number(at, raw, rules) else {
+                let key = key_of(raw);
                 traits.add(rules.key_traits(key));
                 // Too many keys to remember them all: whether this one came before is looked up.
-                if !attributes.iter().take(at).any(|(before, _)| before == key) {
+                if !attributes.iter().take(at).any(|before| key_of(before) == key) {
                     self.more.push(place);
                 }
                 continue;
@@ -166,7 +208,7 @@ impl AttributeSets {
                 continue;
             }
             traits.add(known.traits);
-            if known.is_shared && !self.is_loose && write_content(number, value, &mut self.scratch) {
+            if known.is_shared && !self.is_loose && write_content(number, raw, &mut self.scratch) {
                 continue;
             }
             if self.own.len() < PLACES && !self.is_loose {
@@ -179,13 +221,14 @@ impl AttributeSets {
         traits
     }
 
-    /// The number of a key; `None` where there are too many.
-    fn number(&mut self, at: usize, key: &str, rules: &Rules) -> Option<u16> {
+    /// The number of an attribute's key; `None` where there are too many.
+    fn number(&mut self, at: usize, raw: &[u8], rules: &Rules) -> Option<u16> {
         if let Some(number) = self.order.get(at)
-            && self.keys.get(usize::from(*number)).is_some_and(|known| &*known.text == key)
+            && self.keys.get(usize::from(*number)).is_some_and(|known| raw.starts_with(&known.prefix))
         {
             return Some(*number);
         }
+        let key = key_of(raw);
         let number = match self.numbers.get(key) {
             Some(number) => *number,
             None if self.keys.len() >= KEYS_MAX || key.len() > SHARED_BYTES_MAX => return None,
@@ -203,49 +246,49 @@ impl AttributeSets {
     fn learn(&mut self, key: &str, rules: &Rules) -> u16 {
         let number = u16::try_from(self.keys.len()).unwrap_or(OWN - 1);
         self.numbers.insert(key.into(), number);
-        self.keys.push(Key {
-            text: key.into(),
-            traits: rules.key_traits(key),
-            is_shared: self.shared_max > 0,
-            values: HashSet::default(),
-            span: 0,
-        });
+        self.keys.push(Key::new(key, rules.key_traits(key), self.shared_max > 0));
         number
     }
 
     /// Makes the set that `scratch` describes; `None` where a key is shared no longer: then it is another set.
-    fn make(&mut self, content: u128, attributes: &[(&str, AttrValue<'_>)]) -> Option<u32> {
+    fn make(&mut self, content: u128, parts: Parts<'_>, encoded: Encoded) -> Option<u32> {
+        let mut set = Set::default();
         let mut changed = false;
-        let mut members = String::new();
-        for (at, (key, value)) in attributes.iter().enumerate() {
+        if encoded.shares_name {
+            changed |= self.count(NAME, parts.name.as_bytes());
+            set.name = Some(parts.name.to_owned());
+        }
+        if encoded.shares_events && !parts.events.is_empty() {
+            changed |= self.count(EVENTS, parts.events.as_bytes());
+            set.events = Some(parts.events.to_owned());
+        }
+        for (at, raw) in parts.attributes.iter().enumerate() {
             let place = u32::try_from(at).unwrap_or(u32::MAX);
-            if self.own.contains(&place) || self.more.contains(&place) {
-                continue;
-            }
+            let Ok((key, value)) = key_value(raw) else { continue };
             // A key that repeats was counted with its first value.
-            if attributes.iter().take(at).any(|(before, _)| before == key) {
+            let came_before = || parts.attributes.iter().take(at).any(|before| key_of(before) == key);
+            if self.own.contains(&place) || self.more.contains(&place) || came_before() {
                 continue;
             }
-            changed |= self.count(key, value);
-            write_member(key, value, &mut members);
+            if let Some(number) = self.numbers.get(key).copied() {
+                changed |= self.count(number, raw);
+            }
+            write_member(key, &value, &mut set.members);
         }
         if changed || self.is_crowded() {
             return None;
         }
-        let keys: Vec<String> = self.own.iter().filter_map(|at| attributes.get(*at as usize)).map(label).collect();
-        let set_id = self.store(members, &keys);
+        let own = self.own.iter().filter_map(|at| parts.attributes.get(*at as usize));
+        set.keys = own.map(|raw| label(key_of(raw))).collect();
+        let set_id = self.store(&set);
         self.sets.insert(content, set_id);
         Some(set_id)
     }
 
     /// Notes a value of a shared key; whether that made it one that is not.
-    fn count(&mut self, key: &str, value: &AttrValue<'_>) -> bool {
-        let Some(known) = self.numbers.get(key).and_then(|number| self.keys.get_mut(usize::from(*number))) else {
-            return false;
-        };
-        let mut bytes = Vec::new();
-        write_content(0, value, &mut bytes);
-        known.values.insert(xxh3_64(&bytes));
+    fn count(&mut self, number: u16, value: &[u8]) -> bool {
+        let Some(known) = self.keys.get_mut(usize::from(number)) else { return false };
+        known.values.insert(xxh3_64(value));
         if known.values.len() > self.shared_max {
             known.is_shared = false;
             known.values = HashSet::default();
@@ -269,24 +312,51 @@ impl AttributeSets {
         true
     }
 
-    fn store(&mut self, members: String, keys: &[String]) -> u32 {
-        let mut content = members.clone();
-        for key in keys {
-            content.push('\n');
-            content.push_str(key);
-        }
+    fn store(&mut self, set: &Set) -> u32 {
+        let content = set.content();
         if let Some(set_id) = self.stored.get(content.as_str()) {
             return *set_id;
         }
         let set_id = self.next_id;
         self.next_id += 1;
-        let mut row = json!({ "set_id": set_id, "attributes": members });
-        for (at, key) in keys.iter().enumerate() {
+        let mut row = json!({ "set_id": set_id, "attributes": set.members, "name": set.name, "events": set.events });
+        for (at, key) in set.keys.iter().enumerate() {
             row[format!("key_{}", at + 1)] = json!(key);
         }
         self.rows.push(row.to_string());
         self.stored.insert(content.into_boxed_str(), set_id);
         set_id
+    }
+}
+
+impl Key {
+    fn new(text: &str, traits: KeyTraits, is_shared: bool) -> Self {
+        Self { prefix: prefix_of(text), traits, is_shared, values: HashSet::default(), span: 0 }
+    }
+}
+
+/// A row of `span_sets`.
+#[derive(Clone, Debug, Default)]
+struct Set {
+    /// Attributes as JSON members.
+    members: String,
+    /// Keys of the values that stay with the span, as they stand before them.
+    keys: Vec<String>,
+    name: Option<String>,
+    events: Option<String>,
+}
+
+impl Set {
+    /// Everything in one text; no two sets have the same.
+    fn content(&self) -> String {
+        json!([self.members, self.keys, self.name, self.events]).to_string()
+    }
+}
+
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text),
+        _ => None,
     }
 }
 
@@ -301,32 +371,41 @@ fn write_member(key: &str, value: &AttrValue<'_>, out: &mut String) {
 }
 
 /// A key as it stands before its value.
-fn label((key, _): &(&str, AttrValue<'_>)) -> String {
+fn label(key: &str) -> String {
     let mut text = String::new();
     write_string_json(key, &mut text);
     text.push(':');
     text
 }
 
-/// Appends a key's number and its value, so that no two contents look alike; `false`, and nothing, where the
-/// value is too long to be shared.
-fn write_content(number: u16, value: &AttrValue<'_>, out: &mut Vec<u8>) -> bool {
-    let (kind, bytes): (u8, &[u8]) = match value {
-        AttrValue::Empty => (0, &[]),
-        AttrValue::Str(text) => (1, text.as_bytes()),
-        AttrValue::Bool(value) => (2, &[u8::from(*value)]),
-        AttrValue::Int(value) => (3, &value.to_le_bytes()),
-        AttrValue::Double(value) => (4, &value.to_le_bytes()),
-        AttrValue::Bytes(bytes) => (5, bytes),
-        AttrValue::Nested(raw) => (6, raw),
-    };
-    let Some(length) = u16::try_from(bytes.len()).ok().filter(|length| usize::from(*length) <= SHARED_BYTES_MAX) else {
+/// The key of an encoded `KeyValue`.
+fn key_of(raw: &[u8]) -> &str {
+    key_value(raw).map_or("", |(key, _)| key)
+}
+
+/// The field with which a `KeyValue` of this key begins: tag, length, text. A length differs where one key begins
+/// another.
+fn prefix_of(key: &str) -> Box<[u8]> {
+    let mut prefix = vec![0x0a];
+    let mut length = key.len();
+    while length >= 0x80 {
+        prefix.push(0x80 | (length & 0x7f) as u8);
+        length >>= 7;
+    }
+    prefix.push((length & 0x7f) as u8);
+    prefix.extend_from_slice(key.as_bytes());
+    prefix.into_boxed_slice()
+}
+
+/// Appends a key's number and its value as it is encoded, so that no two contents look alike; `false`, and nothing,
+/// where the value is too long to be shared.
+fn write_content(number: u16, value: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(length) = u16::try_from(value.len()).ok().filter(|length| usize::from(*length) <= SHARED_BYTES_MAX) else {
         return false;
     };
     out.extend(number.to_le_bytes());
-    out.push(kind);
     out.extend(length.to_le_bytes());
-    out.extend_from_slice(bytes);
+    out.extend_from_slice(value);
     true
 }
 
@@ -351,23 +430,46 @@ impl Hasher for Identity {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+    use prost::Message;
+
     use super::*;
 
-    fn encode(sets: &mut AttributeSets, attributes: &[(&str, AttrValue<'_>)]) -> (u32, String) {
+    fn encoded(attributes: &[(&str, AttrValue<'_>)]) -> Vec<Vec<u8>> {
+        let any = |value: &AttrValue<'_>| match *value {
+            AttrValue::Str(text) => Value::StringValue(text.to_owned()),
+            AttrValue::Int(value) => Value::IntValue(value),
+            AttrValue::Double(value) => Value::DoubleValue(value),
+            AttrValue::Bool(value) => Value::BoolValue(value),
+            _ => unreachable!("no test needs it"),
+        };
+        let message = |(key, value): &(&str, AttrValue<'_>)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some(AnyValue { value: Some(any(value)) }),
+            ..KeyValue::default()
+        };
+        attributes.iter().map(|attribute| message(attribute).encode_to_vec()).collect()
+    }
+
+    fn encode(sets: &mut SpanSets, attributes: &[(&str, AttrValue<'_>)]) -> (u32, String) {
         let rules = Rules::embedded().unwrap();
-        let encoded = sets.encode(attributes, &rules);
-        (encoded.set_id, json_of(sets, encoded.set_id, attributes))
+        let messages = encoded(attributes);
+        let raw: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        let encoded = sets.encode(Parts { name: "a", events: "", attributes: &raw }, &rules);
+        (encoded.set_id, json_of(sets, encoded.set_id, &raw))
     }
 
     /// As the view puts it together.
-    fn json_of(sets: &AttributeSets, set_id: u32, attributes: &[(&str, AttrValue<'_>)]) -> String {
-        let content = sets.stored.iter().find(|(_, id)| **id == set_id).map_or("", |(content, _)| &**content);
-        let mut lines = content.split('\n');
-        let mut members: Vec<String> =
-            lines.next().filter(|shared| !shared.is_empty()).map(str::to_owned).into_iter().collect();
-        for (key, at) in lines.zip(sets.own()) {
-            let mut member = key.to_owned();
-            write_json(&attributes[*at as usize].1, &mut member);
+    fn json_of(sets: &SpanSets, set_id: u32, attributes: &[&[u8]]) -> String {
+        let content =
+            sets.stored.iter().find(|(_, id)| **id == set_id).map_or(r#"["",[],null,null]"#, |(content, _)| &**content);
+        let (shared, keys, ..): (String, Vec<String>, Option<String>, Option<String>) =
+            serde_json::from_str(content).unwrap();
+        let mut members: Vec<String> = Some(shared).filter(|shared| !shared.is_empty()).into_iter().collect();
+        for (key, at) in keys.into_iter().zip(sets.own()) {
+            let mut member = key;
+            write_json(&key_value(attributes[*at as usize]).unwrap().1, &mut member);
             members.push(member);
         }
         let mut more = String::new();
@@ -382,7 +484,7 @@ mod tests {
 
     #[test]
     fn attributes_come_back_whole_whatever_was_shared() {
-        let mut sets = AttributeSets::new(1);
+        let mut sets = SpanSets::new(1);
         for turn in 0..300_i64 {
             let path = format!("/items/{turn}");
             let attributes = [
@@ -412,14 +514,14 @@ mod tests {
 
     #[test]
     fn the_first_value_of_a_repeated_key_counts() {
-        let mut sets = AttributeSets::new(1);
+        let mut sets = SpanSets::new(1);
         let (_, json) = encode(&mut sets, &[("k", AttrValue::Int(1)), ("k", AttrValue::Int(2))]);
         assert_eq!(json, r#"{"k":1}"#);
     }
 
     #[test]
     fn more_values_than_places_lie_together() {
-        let mut sets = AttributeSets::new(1);
+        let mut sets = SpanSets::new(1);
         let long = "x".repeat(SHARED_BYTES_MAX + 1);
         let keys: Vec<String> = (0..PLACES + 3).map(|at| format!("k{at}")).collect();
         let attributes: Vec<(&str, AttrValue<'_>)> =
@@ -431,7 +533,7 @@ mod tests {
 
     #[test]
     fn values_without_end_share_less_and_stay_bounded() {
-        let mut sets = AttributeSets::new(1);
+        let mut sets = SpanSets::new(1);
         let rules = Rules::embedded().unwrap();
         // Ten keys of sixty values each: any combination may come.
         let names: Vec<String> = (0..10).map(|key| format!("key.{key}")).collect();
@@ -444,15 +546,27 @@ mod tests {
                     (name.as_str(), AttrValue::Int(i64::try_from(state >> 33).unwrap() % 60))
                 })
                 .collect();
-            sets.encode(&attributes, &rules);
+            let messages = encoded(&attributes);
+            let raw: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+            sets.encode(Parts { name: "a", events: "", attributes: &raw }, &rules);
             assert!(sets.sets.len() <= SETS_MAX && sets.stored.len() <= SETS_MAX);
         }
         assert!(sets.shared_max < SHARED_VALUES_MAX, "fewer values make a key that is not shared");
     }
 
     #[test]
+    fn a_name_is_shared_until_there_are_many() {
+        let mut sets = SpanSets::new(1);
+        let rules = Rules::embedded().unwrap();
+        let mut shares = |name: &str| sets.encode(Parts { name, ..Parts::default() }, &rules).shares_name;
+        assert!((0..64).all(|at| shares(&format!("step {at}"))));
+        assert!(!shares("one more"));
+        assert!(!shares("step 1"), "from here on names stay with their spans");
+    }
+
+    #[test]
     fn keys_without_end_are_kept_and_not_remembered() {
-        let mut sets = AttributeSets::new(1);
+        let mut sets = SpanSets::new(1);
         for turn in 0..KEYS_MAX + 100 {
             let key = format!("key.{turn}");
             let (_, json) = encode(&mut sets, &[(&key, AttrValue::Bool(true))]);
