@@ -125,6 +125,11 @@ impl Checker {
     fn field(self, kind: Kind, label: Label, field: Field<'_>, depth: u32) -> Result<(), WireError> {
         match (kind, field) {
             (Kind::Text, _) => check_text(field.bytes()?),
+            (Kind::Message(message), Field::Len(raw))
+                if std::ptr::eq(message, &raw const KEY_VALUE) && depth < DEPTH_MAX && is_plain_attribute(raw) =>
+            {
+                Ok(())
+            }
             (Kind::Message(message), Field::Len(raw)) => self.part(message, raw, depth + u32::from(message.nests)),
             (Kind::Id(id), Field::Len(bytes)) => id.check(bytes),
             (Kind::Bytes, Field::Len(_))
@@ -146,6 +151,33 @@ impl Checker {
             }
             _ => Err(WireError::WireType),
         }
+    }
+}
+
+/// Whether these bytes are a `KeyValue` as nearly all of them are: a short ASCII key, then ASCII text, a number or a
+/// flag, and nothing else. What is not is read field by field.
+#[inline]
+fn is_plain_attribute(raw: &[u8]) -> bool {
+    let Some((key, value)) = short_field(raw, 0x0a) else { return false };
+    let Some((value, [])) = short_field(value, 0x12) else { return false };
+    if !key.is_ascii() {
+        return false;
+    }
+    match value {
+        [0x0a, ..] => matches!(short_field(value, 0x0a), Some((text, [])) if text.is_ascii()),
+        // A flag or an integer: one byte, or as many as say that another follows.
+        [0x10 | 0x18, digits @ .., last] => *last < 0x80 && digits.len() < 9 && digits.iter().all(|byte| *byte >= 0x80),
+        [0x21, double @ ..] => double.len() == 8,
+        _ => false,
+    }
+}
+
+/// The content of a first field with this tag and a length below 128, and what follows it.
+#[inline]
+fn short_field(raw: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match raw {
+        [first, length @ 0..0x80, rest @ ..] if *first == tag => rest.split_at_checked(usize::from(*length)),
+        _ => None,
     }
 }
 
@@ -212,4 +244,40 @@ pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_attribute_is_one_that_the_full_check_takes() {
+        let plain: [&[u8]; 5] = [
+            b"\x0a\x01k\x12\x04\x0a\x02hi",
+            b"\x0a\x01k\x12\x02\x18\x07",
+            b"\x0a\x01k\x12\x03\x18\x80\x01",
+            b"\x0a\x00\x12\x02\x10\x01",
+            b"\x0a\x01k\x12\x09\x21\x00\x00\x00\x00\x00\x00\x00\x00",
+        ];
+        let checker = Checker { attributes_max: 8, strict: true };
+        for raw in plain {
+            assert!(is_plain_attribute(raw), "{raw:?}");
+            assert_eq!(checker.part(&KEY_VALUE, raw, 0), Ok(()), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_odd_is_left_to_the_full_check() {
+        let odd: [&[u8]; 8] = [
+            b"",
+            b"\x0a\x01k",
+            b"\x12\x02\x18\x07\x0a\x01k",
+            b"\x0a\x01\xff\x12\x02\x18\x07",
+            b"\x0a\x01k\x12\x04\x0a\x02\xc3\xa4",
+            b"\x0a\x01k\x12\x02\x18\x80",
+            b"\x0a\x01k\x12\x02\x18\x07\x20\x01",
+            b"\x0a\x01k\x12\x05\x0a\x02hi\x00",
+        ];
+        assert!(odd.iter().all(|raw| !is_plain_attribute(raw)));
+    }
 }

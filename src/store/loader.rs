@@ -20,6 +20,8 @@ use crate::otlp::conventions::Rules;
 const LOAD_BYTES: usize = 32 * 1024 * 1024;
 /// How often waiting runs are derived and idle ones settled.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// Pause in which requests gather.
+const NAP: Duration = Duration::from_millis(4);
 /// Pause after a load that failed, before it is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -136,20 +138,13 @@ impl Loader {
     pub(super) fn run(mut self, inbox: Receiver<Work>) {
         loop {
             match inbox.recv_timeout(self.patience()) {
-                Ok(Work::Load { place, permit }) => {
-                    self.take(place, Some(permit));
-                    let gone_on = self.go_on();
-                    if self.failed(gone_on) || self.patience().is_zero() {
-                        self.load_until_it_goes_through();
+                Ok(work) => {
+                    self.handle(work);
+                    while let Ok(work) = inbox.try_recv() {
+                        self.handle(work);
                     }
-                }
-                Ok(Work::Flush { done }) => {
-                    let flushed = self.load().and_then(|()| self.derive());
-                    drop(done.send(flushed));
-                }
-                Ok(Work::Job(job)) => {
-                    self.load_until_it_goes_through();
-                    job(&self.connection);
+                    // To wake for every request costs more than to load it.
+                    std::thread::sleep(NAP);
                 }
                 Err(RecvTimeoutError::Timeout) => self.load_until_it_goes_through(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -158,6 +153,26 @@ impl Loader {
         }
         if let Err(error) = self.load().and_then(|()| self.derive()).and_then(|()| self.checkpoint()) {
             tracing::error!(%error, "the last load failed; the log keeps what is missing");
+        }
+    }
+
+    fn handle(&mut self, work: Work) {
+        match work {
+            Work::Load { place, permit } => {
+                self.take(place, Some(permit));
+                let gone_on = self.go_on();
+                if self.failed(gone_on) || self.patience().is_zero() {
+                    self.load_until_it_goes_through();
+                }
+            }
+            Work::Flush { done } => {
+                let flushed = self.load().and_then(|()| self.derive());
+                drop(done.send(flushed));
+            }
+            Work::Job(job) => {
+                self.load_until_it_goes_through();
+                job(&self.connection);
+            }
         }
     }
 

@@ -22,8 +22,7 @@ table! {
     /// Rows of `span_rows`.
     SpanTable {
         trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
-        resource_id: U64, scope_id: U64, kind: U8, status: U8, status_message: Text, set_id: U32, name: Text,
-        events: Text, value_1: Text, value_2: Text, value_3: Text, value_4: Text, more: Text, rest: Text,
+        resource_id: U64, scope_id: U64, kind: U8, status: U8, set_id: U32, name: Text, value_1: Text, value_2: Text, value_3: Text, value_4: Text, more: Text, rest: Text,
     }
 }
 
@@ -34,12 +33,13 @@ pub(super) struct SpanColumns {
     window: Window<u128, BuildHasherDefault<Identity>>,
     seed: u64,
     text: String,
+    rest: String,
 }
 
 impl Default for SpanColumns {
     fn default() -> Self {
         let seed = RandomState::new().hash_one(0);
-        Self { table: SpanTable::default(), window: Window::default(), seed, text: String::new() }
+        Self { table: SpanTable::default(), window: Window::default(), seed, text: String::new(), rest: String::new() }
     }
 }
 
@@ -91,17 +91,19 @@ impl SpanColumns {
         table.scope_id.append_value(scope_id);
         table.kind.append_value(span.kind);
         table.status.append_value(span.status);
-        table.status_message.append_option(some(span.status_message));
-        self.text.clear();
-        write_rest(span, &mut self.text);
-        table.rest.append_option(some(&self.text));
+        write_rest(span, &mut self.rest);
+        table.rest.append_option(some(&self.rest));
     }
 
-    /// The set, and what of name and events it does not have; `text` holds the events.
+    /// The set, and what of name and events it does not have; `text` holds the events, `rest` those that are left.
     fn push_shared(&mut self, span: &SpanView<'_>, encoded: Encoded) {
         self.table.set_id.append_value(encoded.set_id);
         self.table.name.append_option(Some(span.name).filter(|_| !encoded.shares_name));
-        self.table.events.append_option(some(&self.text).filter(|_| !encoded.shares_events));
+        self.rest.clear();
+        if !encoded.shares_events {
+            self.rest.push_str("{\"events\":");
+            self.rest.push_str(&self.text);
+        }
     }
 
     fn push_attributes(&mut self, attributes: &[&[u8]], sets: &SpanSets) {
@@ -195,8 +197,12 @@ fn write_events(span: &SpanView<'_>, text: &mut String) {
     }
 }
 
-/// What few spans have, as one JSON object.
+/// What few spans have, as one JSON object; `text` may have begun already.
 fn write_rest(span: &SpanView<'_>, text: &mut String) {
+    if !span.status_message.is_empty() {
+        text.push_str(if text.is_empty() { "{\"status_message\":" } else { ",\"status_message\":" });
+        write_string_json(span.status_message, text);
+    }
     let counts = [
         ("flags", span.flags),
         ("dropped_attributes", span.dropped_attributes),

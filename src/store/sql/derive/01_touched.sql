@@ -51,7 +51,7 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     coalesce(s.name, a.name) as name,
     s.kind,
     s.status,
-    s.status_message
+    s.rest ->> 'status_message' as status_message
 from span_rows as s
 inner join derive_traces using (trace_hi, trace_lo)
 left join span_sets as a on a.set_id = s.set_id
@@ -147,7 +147,7 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     coalesce(s.name, a.name) as name,
     s.kind,
     s.status,
-    s.status_message
+    s.rest ->> 'status_message' as status_message
 from span_rows as s
 inner join derive_more using (trace_hi, trace_lo)
 left join span_sets as a on a.set_id = s.set_id

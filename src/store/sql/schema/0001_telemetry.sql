@@ -22,7 +22,7 @@ create table scopes (
 create table span_sets (
     set_id uinteger not null,
     name varchar,                       -- null: the spans have their own
-    events varchar,                     -- as in span_rows; null: the spans have their own, or none
+    events varchar,                     -- as in span_rows.rest; null: the spans have their own, or none
     attributes varchar not null,        -- JSON members, without braces; may be empty
     key_1 varchar,                      -- a key in quotes and its colon, as it stands before span_rows.value_1
     key_2 varchar,
@@ -41,19 +41,18 @@ create table span_rows (
     scope_id ubigint not null,
     kind utinyint not null,             -- OTLP SpanKind
     status utinyint not null,           -- OTLP StatusCode: 0 unset, 1 ok, 2 error
-    status_message varchar,
     set_id uinteger not null,           -- what many spans share; 0: nothing
     name varchar,                       -- null: the set has it
-    events varchar,                     -- JSON array of {"t": ns after start, "n": name, "a": {...}, "d": dropped};
-                                        -- null: the set has them, or there are none
     value_1 varchar,                    -- JSON value of the attribute that the set's key_1 names; and so on
     value_2 varchar,
     value_3 varchar,
     value_4 varchar,
     more varchar,                       -- further attributes as JSON members, without braces
-    rest varchar                        -- what few spans have, as a JSON object: flags, trace_state, dropped_attributes,
-                                        -- dropped_events, dropped_links, and links as an array of
-                                        -- {"trace_id", "span_id", "trace_state", "a", "d", "flags"}
+    rest varchar                        -- what few spans have, as a JSON object: events (where the set has none) as an
+                                        -- array of {"t": ns after start, "n": name, "a": {...}, "d": dropped}, links as
+                                        -- one of {"trace_id", "span_id", "trace_state", "a", "d", "flags"}, and
+                                        -- status_message, flags, trace_state, dropped_attributes, dropped_events,
+                                        -- dropped_links
 );
 
 create table point_rows (

@@ -12,7 +12,7 @@ select
     make_timestamp_ns(s.start_ns + s.duration_ns) as end_time,
     s.duration_ns / 1e6 as duration_ms,
     ['unset', 'ok', 'error'][least(s.status, 2) + 1] as status,
-    s.status_message,
+    s.rest ->> 'status_message' as status_message,
     cast(
         '{' || concat_ws(
             ',',

@@ -8,9 +8,9 @@ select
     coalesce(e.value -> 'a', cast('{}' as json)) as attributes,
     coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes
 from (
-    select r.trace_hi, r.trace_lo, r.span_id, r.start_ns, coalesce(r.events, a.events) as events
+    select r.trace_hi, r.trace_lo, r.span_id, r.start_ns, coalesce(json_extract(r.rest, '$.events'), cast(a.events as json)) as events
     from span_rows as r
     left join span_sets as a on a.set_id = r.set_id
-    where r.events is not null or a.events is not null
+    where r.rest is not null or a.events is not null
 ) as s,
     lateral (select unnest(json_extract(s.events, '$[*]')) as value) as e;
