@@ -70,7 +70,7 @@ impl Default for GateSettings {
             baseline_count_max: 60,
             baseline_count_min: 8,
             newest_count_min: 3,
-            false_discovery_max: 0.014,
+            false_discovery_max: 0.012,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
             bands: BTreeMap::new(),
@@ -116,14 +116,27 @@ pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
     Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
 }
 
-/// The p-value of a series' likeliest change, adjusted for the search but not for its family; none where there are too
-/// few runs. For calibration.
+/// A series' likeliest change, whether or not it would be told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likeliest {
+    /// Adjusted for the search, not for its family.
+    pub p_value: f64,
+    /// Large enough to be worth a word.
+    pub reaches_floor: bool,
+    /// 95 % interval of after minus before.
+    pub difference: (f64, f64),
+}
+
+/// The likeliest change of a series, or of a branch's series with its base's; none where there are too few runs. For
+/// calibration.
 #[must_use]
-pub fn strongest_p_value(series: &Series, settings: &GateSettings) -> Option<f64> {
-    let cases = collect_cases(std::slice::from_ref(series), settings);
+pub fn likeliest_change(series: &[Series], settings: &GateSettings) -> Option<Likeliest> {
+    let cases = collect_cases(series, settings);
     let noise = correlate_noise(&cases, std::iter::once(&vec![0]), settings);
     let examined = examine(cases.first()?, *noise.first()?, settings);
-    examined.change().filter(|change| change.reaches_floor).map(|change| change.p_value)
+    let change = examined.change()?;
+    let (p_value, reaches_floor, difference) = (change.p_value, change.reaches_floor, change.difference);
+    Some(Likeliest { p_value, reaches_floor, difference })
 }
 
 // A short series says little of its own autocorrelation; those of one pipeline, which ran on the same machines, say more.

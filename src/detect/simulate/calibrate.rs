@@ -6,7 +6,7 @@ use super::gate::{Plan, draw_pipeline};
 use super::noise::{Draws, Noise};
 use super::parallel::map_seeds;
 use crate::detect::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
-use crate::detect::gate::{GateSettings, strongest_p_value};
+use crate::detect::gate::{GateSettings, likeliest_change};
 use crate::detect::online::replay;
 use crate::detect::segment::find_with_alarms;
 use crate::detect::settings::Settings;
@@ -32,8 +32,8 @@ pub fn draw_gate_outcomes(seed: u64, count: usize, share: f64) -> Vec<Outcome> {
         let after = 5 + (draws.uniform() * 15.0) as usize;
         let change = real.then_some((Metric::Duration, size));
         let series = draw_pipeline(&Plan { noise, before, after, branch: false, change }, &mut draws);
-        let p = strongest_p_value(&series[0], &GateSettings::default());
-        p.map(|p| Outcome { strength: -p.max(1e-300).log10(), real })
+        let found = likeliest_change(&series[..1], &GateSettings::default()).filter(|found| found.reaches_floor);
+        found.map(|found| Outcome { strength: -found.p_value.max(1e-300).log10(), real })
     })
     .into_iter()
     .flatten()

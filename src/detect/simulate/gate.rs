@@ -1,8 +1,10 @@
 //! The gate under no change and under known changes: pipelines of six metrics, simulated.
 
+use statrs::function::factorial::ln_binomial;
+
 use super::noise::{Draws, Noise};
 use super::parallel::map_seeds;
-use crate::detect::gate::{GateSettings, Newest, judge};
+use crate::detect::gate::{GateSettings, Newest, judge, likeliest_change};
 use crate::detect::stats::normal::{upper_quantile, upper_tail};
 use crate::model::{Better, Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
 
@@ -58,6 +60,35 @@ pub fn simulate_gate(plan: &Plan, seed: u64, count: usize) -> Rates {
     }
 }
 
+/// Share of p-values at or below each of `levels`, over `count` series of one metric without change: that of the level
+/// itself where p-values are uniform.
+#[must_use]
+pub fn simulate_p_values(plan: &Plan, metric: Metric, levels: &[f64], seed: u64, count: usize) -> Vec<f64> {
+    let settings = settings_of(plan);
+    let p_values = map_seeds(count, |place| {
+        let series = draw_series(plan, metric, &mut Draws::new(seed, place as u64));
+        likeliest_change(&series, &settings).map_or(1.0, |found| found.p_value)
+    });
+    let share = |level: &f64| p_values.iter().filter(|p| *p <= level).count() as f64 / count.max(1) as f64;
+    levels.iter().map(share).collect()
+}
+
+/// Share of the 95 % intervals of the difference that hold the true one, over `count` series of the plan's change.
+#[must_use]
+pub fn simulate_coverage(plan: &Plan, seed: u64, count: usize) -> f64 {
+    let (settings, metric) = (settings_of(plan), plan.change.map_or(Metric::Duration, |(metric, _)| metric));
+    let size = plan.change.map_or(0.0, |(_, size)| size);
+    // Medians of the noises are 100, but for the log-normal, whose mean is.
+    let median = if let Noise::LogNormal(cv) = plan.noise { 100.0 / (1.0 + cv * cv).sqrt() } else { 100.0 };
+    let truth = median * ((size * plan.noise.log_sigma()).exp() - 1.0);
+    let holds = map_seeds(count, |place| {
+        let series = draw_series(plan, metric, &mut Draws::new(seed, place as u64));
+        likeliest_change(&series, &settings).map(|found| found.difference.0 <= truth && truth <= found.difference.1)
+    });
+    let known: Vec<bool> = holds.into_iter().flatten().collect();
+    known.iter().filter(|held| **held).count() as f64 / known.len().max(1) as f64
+}
+
 /// Settings under which a plan is judged.
 #[must_use]
 pub fn settings_of(plan: &Plan) -> GateSettings {
@@ -71,6 +102,17 @@ pub fn settings_of(plan: &Plan) -> GateSettings {
 pub fn oracle_power(effect_sigma: f64, before: usize, after: usize, alpha: f64) -> f64 {
     let reach = effect_sigma / (1.0 / before as f64 + 1.0 / after as f64).sqrt();
     upper_tail(upper_quantile(alpha) - reach)
+}
+
+/// Power of the one-sided binomial test that knows the place and the share before, at most at the error `alpha`.
+#[must_use]
+pub fn oracle_rate_power(before: f64, after: f64, count: u64, alpha: f64) -> f64 {
+    let tail = |share: f64, hits: u64| -> f64 {
+        (hits..=count)
+            .map(|h| (ln_binomial(count, h) + h as f64 * share.ln() + (count - h) as f64 * (1.0 - share).ln()).exp())
+            .sum()
+    };
+    (0..=count).find(|hits| tail(before, *hits) <= alpha).map_or(0.0, |hits| tail(after, hits))
 }
 
 /// Draws the six series of one pipeline.
