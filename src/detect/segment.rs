@@ -3,7 +3,9 @@
 use super::compare::{Comparison, Level, compare, describe};
 use super::online::{Alarm, JudgedValues, noise_correlation, replay};
 use super::rates::{count_binary, settle_rate_splits};
+use super::search::adjust_for_search;
 use super::settings::Settings;
+use super::stats::normal::two_sided;
 use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
@@ -11,6 +13,9 @@ const REACH: usize = 100;
 
 /// Share of the evidence that an interval's split must show before it is compared in full.
 const SCREEN_SHARE: f64 = 0.6;
+/// Largest chance, adjusted for the search between its neighbours, of a change point that stands: in tens of thousands of
+/// values, evidence that is rare at one split is common at some.
+const SURPRISE_MAX: f64 = 0.05;
 /// Correlation of differences from which on a series wanders rather than jumps.
 const TREND_CORRELATION: f64 = 0.6;
 
@@ -196,7 +201,9 @@ impl Scan<'_> {
             for place in 0..splits.len() {
                 let (from, to) = neighbours(splits, place, self.n);
                 let found = self.compare_around(from, splits[place], to);
-                let strength = if self.accepts(&found) { f64::INFINITY } else { found.evidence.abs() };
+                let surprise = adjust_for_search(two_sided(found.evidence), to - from);
+                let stands = self.accepts(&found) && surprise <= SURPRISE_MAX;
+                let strength = if stands { f64::INFINITY } else { found.evidence.abs() };
                 if strength.is_finite() && weakest.is_none_or(|(held, _)| strength < held) {
                     weakest = Some((strength, place));
                 }
