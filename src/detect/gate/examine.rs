@@ -152,7 +152,6 @@ fn best_level_split(
         best.at = place_anew(all, &best, &splits);
     }
     let (before, after) = (&case.values[best.from..best.at], &case.values[best.at..]);
-    let shift = estimate_shift(before, after, 0.95);
     Change {
         split: best.at,
         start: best.from,
@@ -160,9 +159,21 @@ fn best_level_split(
         before: median(before),
         after: median(after),
         p_value,
-        difference: (shift.low, shift.high),
+        difference: difference_interval(all, &best, &judged, median(before)),
         reaches_floor,
     }
+}
+
+// 95 % interval of the difference, in the metric's unit. It is drawn where the values are judged: what multiplies a
+// skewed metric shifts its logarithm, and only there have both sides the same spread. Autocorrelation widens it.
+fn difference_interval(all: &[f64], best: &Split, judged: &JudgedValues, level: f64) -> (f64, f64) {
+    let shift = estimate_shift(&all[best.from..best.at], &all[best.at..], 0.95);
+    let widen = mean_variance_inflation(best.level.rho, (all.len() - best.at) as f64).sqrt();
+    let in_unit = |end: f64| {
+        let moved = shift.estimate + (end - shift.estimate) * widen;
+        if judged.is_log(all.len()) { level * moved.exp_m1() } else { moved }
+    };
+    (in_unit(shift.low), in_unit(shift.high))
 }
 
 // The likeliest place near the best evidence: where two levels leave the least rest. A window's own noise, which tempers

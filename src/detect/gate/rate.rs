@@ -122,8 +122,6 @@ mod tests {
     use super::*;
     use crate::detect::simulate::noise::Draws;
 
-    const JEFFREYS: RatePrior = RatePrior { hits: 0.5, misses: 0.5 };
-
     fn hits(before: usize, failed: usize, newest: &str) -> Vec<bool> {
         (0..before).map(|i| i < failed).chain(newest.chars().map(|c| c == 'x')).collect()
     }
@@ -131,7 +129,7 @@ mod tests {
     // SciPy 1.16.3: betabinom.sf(3, 10, 1.5, 29.5) - betabinom.pmf(4, 10, 1.5, 29.5) / 2.
     #[test]
     fn one_split_is_the_predictive_tail() {
-        let scan = scan_rise(&hits(30, 1, "x.x..x.x.."), 10..=10, JEFFREYS);
+        let scan = scan_rise(&hits(30, 1, "x.x..x.x.."), 10..=10, RatePrior::JEFFREYS);
         assert!((scan.p_value - (0.005_266_046_466_165_02 - 0.004_292_653_160_126_515 / 2.0)).abs() < 1e-9, "{scan:?}");
     }
 

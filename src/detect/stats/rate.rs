@@ -32,6 +32,8 @@ pub struct RatePrior {
 impl RatePrior {
     /// What is rare, as failures are. Worth five trials, so that the trials themselves soon rule.
     pub const RARE: Self = Self { hits: 0.5, misses: 4.5 };
+    /// Nothing known (Jeffreys).
+    pub const JEFFREYS: Self = Self { hits: 0.5, misses: 0.5 };
     /// What is usual, as successes are.
     pub const USUAL: Self = Self { hits: 4.5, misses: 0.5 };
 }
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn exact_tails_match_scipy() {
         assert!((test_rate_rise(2, 40, 4, 10) - 0.010_955_464_516_981_631).abs() < 1e-12);
-        let tail: f64 = predict_hits(RatePrior { hits: 0.5, misses: 0.5 }, 2, 40, 10)[4..].iter().sum();
+        let tail: f64 = predict_hits(RatePrior::JEFFREYS, 2, 40, 10)[4..].iter().sum();
         assert!((tail - 0.006_970_396_508_563_57).abs() < 1e-9);
     }
 
