@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::model::Policy;
+
 /// The built-in file.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
@@ -31,7 +33,7 @@ pub enum ConfigError {
 }
 
 /// Every setting.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where and how data is kept.
@@ -42,6 +44,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What makes a run.
     pub conventions: ConventionsConfig,
+    /// How series are judged.
+    pub detect: Policy,
 }
 
 /// Where and how data is kept.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::remote::Remote;
-use crate::detect;
+use crate::detect::alerts::Transition;
 use crate::detect::gate::{GateSettings, Newest};
-use crate::model::{Run, Signal, Step, Verdict};
+use crate::detect::{self, Decision};
+use crate::model::{
+    AlertAction, AlertRecord, Baseline, BaselineVersion, Policy, Run, SeriesSelector, Signal, Step, Verdict,
+};
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, SubmitError};
 use crate::report;
@@ -106,6 +109,31 @@ impl CheckQuery {
     }
 }
 
+/// What is done with an alert.
+#[derive(Clone, Debug)]
+pub struct AlertChange {
+    /// What.
+    pub action: AlertAction,
+    /// Of a mute: until when, nanoseconds; none: for good.
+    pub until_ns: Option<i64>,
+    /// Who and why.
+    pub decision: Decision,
+}
+
+/// Which runs a baseline is made of.
+#[derive(Clone, Debug)]
+pub enum BaselineRuns {
+    /// Those of the newest level.
+    Learned,
+    /// Those from one on; to another, where it is pinned.
+    Between {
+        /// run_id or run_key of the first.
+        from: String,
+        /// Of the last.
+        to: Option<String>,
+    },
+}
+
 /// A store file opened here, or a running service.
 pub enum Backend {
     /// The file is ours while the command runs.
@@ -121,6 +149,13 @@ impl Backend {
             return Remote::connect(store).map(|remote| Self::Remote(Box::new(remote)));
         }
         Ok(Self::Local(Store::open(&StoreOptions::new(PathBuf::from(store)), rules)?))
+    }
+
+    /// Judges the series of a file by `policy`; a service has its own.
+    pub fn set_policy(&self, policy: Policy) {
+        if let Self::Local(store) = self {
+            store.set_policy(policy);
+        }
     }
 
     /// Rows of one read-only query over everything acknowledged so far.
@@ -160,13 +195,61 @@ impl Backend {
     pub fn check(&self, query: &CheckQuery) -> Result<Verdict, ApiError> {
         match self {
             Self::Local(store) => {
-                store.flush()?;
-                let reader = store.reader()?;
-                let accepted = detect::settings(&reader)?.accepted;
-                let settings = GateSettings { accepted, ..query.settings() };
-                Ok(detect::check(&reader, query.pipeline.as_deref(), &settings)?)
+                let own = query.settings();
+                let settings = GateSettings { newest: own.newest, last: own.last, ..detect::settings(store)? };
+                Ok(detect::check(store, query.pipeline.as_deref(), &settings)?)
             }
             Self::Remote(remote) => remote.check(query),
+        }
+    }
+
+    /// Judges what is stale and moves the alerts; what is worth telling.
+    pub fn detect(&self) -> Result<Vec<Transition>, ApiError> {
+        match self {
+            Self::Local(store) => Ok(detect::evaluate(store)?),
+            Self::Remote(remote) => remote.detect(),
+        }
+    }
+
+    /// Does something with the alert whose id begins with `id`, if that is one; those that fit.
+    pub fn change_alert(&self, id: &str, change: &AlertChange) -> Result<Vec<AlertRecord>, ApiError> {
+        match self {
+            Self::Local(store) => {
+                Ok(detect::change_alert(store, id, change.action, change.until_ns, &change.decision)?)
+            }
+            Self::Remote(remote) => remote.change_alert(id, change),
+        }
+    }
+
+    /// The baselines of the series that fit.
+    pub fn baselines(&self, selector: &SeriesSelector) -> Result<Vec<Baseline>, ApiError> {
+        match self {
+            Self::Local(store) => Ok(detect::baselines(store, selector)?),
+            Self::Remote(remote) => remote.baselines(selector),
+        }
+    }
+
+    /// Accepts the change behind the alert whose id begins with `id`, if that is one; those that fit.
+    pub fn promote(&self, id: &str, decision: &Decision) -> Result<Vec<AlertRecord>, ApiError> {
+        match self {
+            Self::Local(store) => Ok(detect::promote(store, id, decision)?),
+            Self::Remote(remote) => remote.promote(id, decision),
+        }
+    }
+
+    /// Sets the baselines of the series that fit, or takes back what was set.
+    pub fn decide_baseline(
+        &self,
+        selector: &SeriesSelector,
+        runs: &BaselineRuns,
+        decision: &Decision,
+    ) -> Result<Vec<BaselineVersion>, ApiError> {
+        match (self, runs) {
+            (Self::Remote(remote), runs) => remote.decide_baseline(selector, runs, decision),
+            (Self::Local(store), BaselineRuns::Between { from, to }) => {
+                Ok(detect::set_baseline(store, selector, from, to.as_deref(), decision)?)
+            }
+            (Self::Local(store), BaselineRuns::Learned) => Ok(detect::reset_baseline(store, selector, decision)?),
         }
     }
 

@@ -135,6 +135,7 @@ impl From<Finding> for v1::Finding {
             environment: finding.context.environment,
             host_class: finding.context.host_class,
             recommendation: finding.recommendation,
+            explanation: Some(finding.explanation.into()),
         }
     }
 }
@@ -170,6 +171,7 @@ impl TryFrom<v1::Finding> for Finding {
                 host_class: finding.host_class,
             },
             recommendation: finding.recommendation,
+            explanation: finding.explanation.map(Into::into).unwrap_or_default(),
         })
     }
 }
@@ -201,14 +203,14 @@ impl TryFrom<v1::CheckResponse> for Verdict {
 }
 
 // The words of the wire are the words of the JSON contract.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
 }
 
-fn read_word<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
+pub(super) fn read_word<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_e| format!("unknown {what} `{text}`"))
 }
 

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::server::{Service, descriptor};
+use super::watch::watch;
 use crate::detect;
 use crate::export::exposition::{Exposition, Family, write_text};
 use crate::export::metrics::{door_families, pipeline_families, store_families};
@@ -63,6 +64,7 @@ impl Server {
         let (routes, _health) = grpc_routes(self.door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
         let service = Service::new(self.store.clone());
         let on_grpc = routes.add_service(service.clone()).into_axum_router();
+        let watched = self.store.clone();
         let shared = Shared { store: self.store, stats: self.stats, pipelines: Arc::default() };
         let on_http =
             http::router(self.door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service);
@@ -72,6 +74,11 @@ impl Server {
             drop(stopped.wait_for(|stopped| *stopped).await);
         };
         let limits = ServeLimits::default();
+        let interval = Duration::from_secs(watched.policy().interval_s.max(1));
+        let watching = async {
+            watch(watched, interval, until(stopped.clone())).await;
+            Ok(())
+        };
         let stopping = async {
             shutdown.await;
             stop.send_replace(true);
@@ -79,8 +86,9 @@ impl Server {
         };
         tokio::try_join!(
             serve(grpc, on_grpc, limits, until(stopped.clone())),
-            serve(http, on_http, limits, until(stopped)),
+            serve(http, on_http, limits, until(stopped.clone())),
             stopping,
+            watching,
         )?;
         Ok(())
     }
@@ -140,10 +148,8 @@ impl Shared {
         {
             return Ok(Arc::clone(families));
         }
-        self.store.flush()?;
-        let reader = self.store.reader()?;
-        let verdict = detect::check(&reader, None, &detect::settings(&reader)?)?;
-        let families = Arc::new(pipeline_families(&reader, &verdict)?);
+        let verdict = detect::check(&self.store, None, &detect::settings(&self.store)?)?;
+        let families = Arc::new(pipeline_families(&self.store.reader()?, &verdict)?);
         *known = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)
     }

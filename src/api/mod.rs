@@ -3,11 +3,14 @@
 
 mod backend;
 mod convert;
+mod convert_alerts;
 mod listen;
 mod remote;
+mod remote_alerts;
 mod server;
+mod watch;
 
-pub use backend::{ApiError, Backend, CheckQuery, RunQuery};
+pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, RunQuery};
 pub use listen::Server;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.

@@ -91,7 +91,11 @@ impl Remote {
         Ok(())
     }
 
-    fn refused(&self, status: &tonic::Status) -> ApiError {
+    pub(super) fn client(&self) -> (&Runtime, PerflineClient<Channel>) {
+        (&self.runtime, self.client.clone())
+    }
+
+    pub(super) fn refused(&self, status: &tonic::Status) -> ApiError {
         ApiError::Refused { url: self.url.clone(), message: status.message().to_owned() }
     }
 }

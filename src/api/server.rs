@@ -5,10 +5,12 @@ use std::pin::Pin;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::backend::{ApiError, Backend, CheckQuery, RunQuery};
+use super::backend::{AlertChange, ApiError, Backend, CheckQuery, RunQuery};
+use super::convert_alerts::BaselineChange;
 use super::v1;
 use super::v1::perfline_server::{Perfline, PerflineServer};
-use crate::model::Signal;
+use crate::detect::Decision;
+use crate::model::{SeriesSelector, Signal};
 use crate::otlp::door::{self, Encoding, Limits};
 use crate::otlp::sink::Accepted;
 use crate::report;
@@ -61,6 +63,11 @@ fn to_status(error: &ApiError) -> Status {
             Status::internal(format!("{other}{cause}"))
         }
     }
+}
+
+fn to_json<T: serde::Serialize>(rows: &[T]) -> Result<Vec<String>, Status> {
+    let texts: Result<_, _> = rows.iter().map(serde_json::to_string).collect();
+    texts.map_err(|e| Status::internal(e.to_string()))
 }
 
 type QueryStream = Pin<Box<dyn Stream<Item = Result<v1::QueryResponse, Status>> + Send>>;
@@ -127,6 +134,49 @@ impl Perfline for Service {
             self.ask(move |backend| backend.import(signal, request)).await?;
         }
         Ok(Response::new(v1::ImportResponse { accepted, refused }))
+    }
+
+    async fn detect(&self, _request: Request<v1::DetectRequest>) -> Result<Response<v1::DetectResponse>, Status> {
+        let moved = self.ask(Backend::detect).await?;
+        Ok(Response::new(v1::DetectResponse { transitions: moved.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn change_alert(
+        &self,
+        request: Request<v1::ChangeAlertRequest>,
+    ) -> Result<Response<v1::ChangeAlertResponse>, Status> {
+        let (id, change): (String, AlertChange) = request.into_inner().try_into().map_err(Status::invalid_argument)?;
+        let alerts = self.ask(move |backend| backend.change_alert(&id, &change)).await?;
+        Ok(Response::new(v1::ChangeAlertResponse { alerts: alerts.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn list_baselines(
+        &self,
+        request: Request<v1::ListBaselinesRequest>,
+    ) -> Result<Response<v1::ListBaselinesResponse>, Status> {
+        let selector: SeriesSelector = request.into_inner().selector.map(Into::into).unwrap_or_default();
+        let baselines = self.ask(move |backend| backend.baselines(&selector)).await?;
+        Ok(Response::new(v1::ListBaselinesResponse { baselines_json: to_json(&baselines)? }))
+    }
+
+    async fn change_baseline(
+        &self,
+        request: Request<v1::ChangeBaselineRequest>,
+    ) -> Result<Response<v1::ChangeBaselineResponse>, Status> {
+        let (change, decision): (BaselineChange, Decision) =
+            request.into_inner().try_into().map_err(Status::invalid_argument)?;
+        let mut answer = v1::ChangeBaselineResponse::default();
+        match change {
+            BaselineChange::Promote(id) => {
+                let alerts = self.ask(move |backend| backend.promote(&id, &decision)).await?;
+                answer.alerts = alerts.into_iter().map(Into::into).collect();
+            }
+            BaselineChange::Decide(selector, runs) => {
+                let versions = self.ask(move |backend| backend.decide_baseline(&selector, &runs, &decision)).await?;
+                answer.versions_json = to_json(&versions)?;
+            }
+        }
+        Ok(Response::new(answer))
     }
 
     async fn settle(&self, _request: Request<v1::SettleRequest>) -> Result<Response<v1::SettleResponse>, Status> {

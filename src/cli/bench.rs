@@ -1,5 +1,6 @@
 //! `perfline bench`: prints the figures that the documentation claims, on the machine at hand.
 
+mod detect;
 mod ingest;
 mod payload;
 mod process;
@@ -22,10 +23,13 @@ pub(crate) struct BenchArgs {
 enum What {
     /// What receiving and storing costs: items per CPU-second, acknowledgement times, bytes per item.
     Ingest(ingest::IngestArgs),
+    /// How often the detector and the gate are right, simulated; what judging a store costs.
+    Detect(detect::DetectArgs),
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     match &args.what {
         What::Ingest(args) => ingest::run(args),
+        What::Detect(args) => detect::run(args),
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::output::{print, print_json};
 use super::{Failure, Format, StoreArg};
 use crate::api::Backend;
+use crate::detect::alerts::Action;
 use crate::model::Signal;
 use crate::otlp::door::{self, Encoding, Limits};
 use crate::otlp::history::{self, History};
@@ -62,6 +63,8 @@ struct Summary {
     points: u64,
     log_records: u64,
     history_rows: u64,
+    /// Alerts that what was read opened.
+    alerts_opened: usize,
     /// Refused items by reason.
     refused: BTreeMap<String, u64>,
     /// The first refusals, with file and cause.
@@ -83,12 +86,12 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
         importer.file(path)
     });
     progress.finish_and_clear();
-    let summary = importer.summary;
+    let mut summary = importer.summary;
     // What was read before a failure is stored: settle it all the same.
-    let settled = backend.settle();
+    let settled = backend.settle().and_then(|()| backend.detect());
     backend.close()?;
     imported?;
-    settled?;
+    summary.alerts_opened = settled?.iter().filter(|one| one.action == Action::Open).count();
     match args.format {
         Format::Json => print_json(&summary)?,
         Format::Text => print(&told(&summary))?,
@@ -113,6 +116,11 @@ fn told(summary: &Summary) -> String {
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let read = if read.is_empty() { "nothing".to_owned() } else { read.join(", ") };
     let mut text = format!("read {} {}: {read}\n", summary.files, if summary.files == 1 { "file" } else { "files" });
+    match summary.alerts_opened {
+        0 => {}
+        1 => text += "1 new alert: see `perfline alerts`\n",
+        count => text += &format!("{count} new alerts: see `perfline alerts`\n"),
+    }
     for (reason, count) in &summary.refused {
         text += &format!("refused {count}: {}\n", sanitize(reason));
     }

@@ -4,6 +4,7 @@
 mod alerts;
 mod analyze;
 mod backtest;
+mod baseline;
 mod bench;
 mod branding;
 mod check;
@@ -33,6 +34,8 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use failure::Failure;
 
 use crate::api::Backend;
+use crate::config::Config;
+use crate::model::Policy;
 use crate::otlp::conventions::Rules;
 
 /// Tells a team, with proof, when a pipeline became slower, dearer, hungrier, flakier or worse.
@@ -73,8 +76,8 @@ enum Command {
     Detect(alerts::DetectArgs),
     /// List alerts; acknowledge, mute, resolve them.
     Alerts(alerts::AlertsArgs),
-    /// Accept changes: the baseline of a series begins anew.
-    Baseline(alerts::BaselineArgs),
+    /// What runs are compared with: list, set, accept, reset.
+    Baseline(baseline::BaselineArgs),
     /// Find the change points of plain series: no store needed.
     Analyze(analyze::AnalyzeArgs),
     /// Write reports as HTML, JSON and Markdown.
@@ -112,7 +115,9 @@ impl StoreArg {
     }
 
     pub(crate) fn open(&self) -> Result<Backend, Failure> {
-        Ok(Backend::open(&self.store, rules()?)?)
+        let backend = Backend::open(&self.store, rules()?)?;
+        backend.set_policy(policy()?);
+        Ok(backend)
     }
 
     /// As `open`, but a file that is not there is an error: reading commands make no stores.
@@ -135,6 +140,19 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// How series are judged: the section `[detect]` of the configuration that PERFLINE_CONFIG names.
+fn policy() -> Result<Policy, Failure> {
+    let file = std::env::var_os("PERFLINE_CONFIG").filter(|name| !name.is_empty()).map(std::path::PathBuf::from);
+    let config = Config::load(file.as_deref()).map_err(|e| Failure::machine("configure", &e))?;
+    checked_policy(config.detect)
+}
+
+/// A policy that says what it can hold; else what is wrong with it.
+fn checked_policy(policy: Policy) -> Result<Policy, Failure> {
+    policy.check().map_err(|wrong| Failure::usage(wrong, "docs/gate.md says what [detect] takes"))?;
+    Ok(policy)
 }
 
 pub(crate) fn rules() -> Result<Arc<Rules>, Failure> {
@@ -165,7 +183,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Detect(args) => alerts::detect(&args),
         Command::Alerts(args) => alerts::run(&args),
-        Command::Baseline(args) => alerts::baseline(&args),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -86,6 +86,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     };
     let directory = Some(config.conventions.directory.as_path()).filter(|path| !path.as_os_str().is_empty());
     let store = Store::open(&options, rules_in(directory)?)?;
+    store.set_policy(super::checked_policy(config.detect.clone())?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

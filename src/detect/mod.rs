@@ -2,14 +2,22 @@
 
 pub mod alerts;
 pub mod analyze;
+#[cfg(feature = "store")]
+mod baseline;
 pub mod compare;
 pub mod confidence;
+pub mod covariates;
+pub mod drift;
 #[cfg(feature = "store")]
 mod evaluate;
 pub mod events;
+#[cfg(feature = "store")]
+mod explain;
 pub mod gate;
 #[cfg(feature = "store")]
 mod history;
+pub mod limits;
+pub mod moved;
 pub mod online;
 pub mod rates;
 pub mod search;
@@ -17,8 +25,13 @@ pub mod segment;
 pub mod settings;
 pub mod simulate;
 pub mod stats;
+pub mod whole;
 
 #[cfg(feature = "store")]
-pub use evaluate::{accept_change, change_alert, evaluate, forget_changes, settings};
+pub use baseline::{Decision, baselines, change_alert, promote, reset_baseline, set_baseline};
 #[cfg(feature = "store")]
-pub use history::{check, read_series, series_of_rows, series_question};
+pub use evaluate::{check, evaluate, settings, verdicts};
+#[cfg(feature = "store")]
+pub(crate) use history::{GATE_RUNS, collect_series};
+#[cfg(feature = "store")]
+pub use history::{series_of_rows, series_question};

@@ -1,15 +1,16 @@
-//! A finding with a life, and the changes that people accepted.
+//! A finding with a life.
 
 use serde::{Deserialize, Serialize};
 
 use super::clock::UnixNanos;
 use super::finding::Finding;
-use super::series::SeriesKey;
 
 /// Where an alert stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
+    /// Looks like a change; more runs will tell. Shown, never gating.
+    Suspected,
     /// Nobody has looked.
     Open,
     /// Somebody looks.
@@ -27,6 +28,7 @@ impl AlertState {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Suspected => "suspected",
             Self::Open => "open",
             Self::Acknowledged => "acknowledged",
             Self::Muted => "muted",
@@ -35,10 +37,16 @@ impl AlertState {
         }
     }
 
-    /// Not over yet.
+    /// Confirmed, and not over yet.
     #[must_use]
     pub fn is_live(self) -> bool {
         matches!(self, Self::Open | Self::Acknowledged | Self::Muted)
+    }
+
+    /// Somebody wants to hear no more of it.
+    #[must_use]
+    pub fn is_silent(self) -> bool {
+        matches!(self, Self::Muted | Self::FalsePositive)
     }
 }
 
@@ -49,8 +57,11 @@ pub struct AlertRecord {
     pub alert_id: String,
     /// Where it stands.
     pub state: AlertState,
-    /// The finding as it was last seen.
+    /// The finding as it was last seen; of several that moved together the one that causes the others.
     pub finding: Finding,
+    /// What moved with it at the same run.
+    #[serde(default)]
+    pub members: Vec<Finding>,
     /// When it was opened.
     pub opened_ns: UnixNanos,
     /// When an evaluation last confirmed it.
@@ -59,7 +70,7 @@ pub struct AlertRecord {
     pub changed_ns: UnixNanos,
     /// Start of the newest run that was judged.
     pub latest_run_ns: UnixNanos,
-    /// Judgements in a row, each with new runs, that did not confirm it.
+    /// Judgements in a row, each with new runs, after which it seemed to be over.
     pub missed: u32,
     /// Until when it is muted; none: not muted, or for good.
     pub muted_until_ns: Option<UnixNanos>,
@@ -82,17 +93,46 @@ pub struct AuditRecord {
     pub note: Option<String>,
 }
 
-/// A change that somebody accepted: the baseline of the series begins there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AcceptedChange {
-    /// The series.
-    pub key: SeriesKey,
-    /// Start of the first run of the new baseline.
-    pub since_ns: UnixNanos,
-    /// When it was accepted.
-    pub set_ns: UnixNanos,
-    /// By whom.
-    pub set_by: Option<String>,
-    /// Why.
-    pub reason: Option<String>,
+/// What a person does with an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertAction {
+    /// Somebody looks.
+    Acknowledge,
+    /// Silence it.
+    Mute,
+    /// It is over.
+    Resolve,
+    /// It never was one.
+    FalsePositive,
+}
+
+impl AlertAction {
+    /// The word on the wire and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Mute => "mute",
+            Self::Resolve => "resolve",
+            Self::FalsePositive => "false_positive",
+        }
+    }
+
+    /// Reads the word that `as_str` gives.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Acknowledge, Self::Mute, Self::Resolve, Self::FalsePositive].into_iter().find(|a| a.as_str() == word)
+    }
+
+    /// Where it leaves the alert.
+    #[must_use]
+    pub fn state(self) -> AlertState {
+        match self {
+            Self::Acknowledge => AlertState::Acknowledged,
+            Self::Mute => AlertState::Muted,
+            Self::Resolve => AlertState::Resolved,
+            Self::FalsePositive => AlertState::FalsePositive,
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! One detector's verdict on one series, with its evidence; and a gate's.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::metric::Metric;
-use super::series::SeriesContext;
+use super::metric::{Better, Metric};
+use super::series::{SeriesContext, SeriesKey};
 use super::severity::Severity;
 
 /// What was found.
@@ -24,6 +24,63 @@ pub enum FindingKind {
     Variance,
     /// A static limit was crossed.
     Limit,
+}
+
+/// Something beside the code that changed at the same run and explains the change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// `model`, `host_class`, or `control`: a series that measures the machine moved too.
+    pub attribute: String,
+    /// What it was.
+    pub before: Option<String>,
+    /// What it is; the name of the series for a control.
+    pub after: Option<String>,
+}
+
+/// How much of a change one step explains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepShare {
+    /// Step.
+    pub step: String,
+    /// Its level before, in the metric's unit.
+    pub before: f64,
+    /// Its level after.
+    pub after: f64,
+    /// Its difference as a share of the whole run's; steps that lie within others count in both.
+    pub share: f64,
+}
+
+/// An attribute that is more frequent in the new runs than in those before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lift {
+    /// Name of the attribute.
+    pub attribute: String,
+    /// Its value.
+    pub value: String,
+    /// Share of the runs before that have it, 0 to 1.
+    pub before: f64,
+    /// Share of the new runs that have it.
+    pub after: f64,
+    /// How much likelier a run with it is a new one: `after / before`, each smoothed by half a run.
+    pub lift: f64,
+}
+
+/// Why, as far as the data tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Explanation {
+    /// What changed beside the code.
+    pub cause: Option<Cause>,
+    /// How the change is spread over the steps, largest first.
+    pub steps: Vec<StepShare>,
+    /// Attributes that differ in the new runs, most telling first.
+    pub attributes: Vec<Lift>,
+    /// Covariates that were taken out before the change was judged: `input_size`, `model`.
+    pub adjusted_for: Vec<String>,
+    /// The alert that tells of it.
+    pub alert_id: Option<String>,
+    /// Where that stands.
+    pub alert_state: Option<String>,
 }
 
 /// One verdict with its evidence. The JSON names are a contract.
@@ -49,7 +106,8 @@ pub struct Finding {
     pub baseline: f64,
     /// Level after.
     pub current: f64,
-    /// (current - baseline) / baseline x 100.
+    /// (current - baseline) / baseline x 100; infinite from zero, which JSON writes as null.
+    #[serde(deserialize_with = "or_infinite")]
     pub change_percent: f64,
     /// Runs behind `baseline`.
     pub n_baseline: usize,
@@ -64,13 +122,56 @@ pub struct Finding {
     /// Revision of that run, where known.
     pub since_revision: Option<String>,
     /// Lower end of the 95 % interval of the level difference, in the metric's unit.
+    #[serde(deserialize_with = "or_minus_infinite")]
     pub difference_low: f64,
     /// Upper end.
+    #[serde(deserialize_with = "or_infinite")]
     pub difference_high: f64,
     /// Where the series comes from.
     pub context: SeriesContext,
     /// What to look at first.
     pub recommendation: String,
+    /// Why, as far as the data tell.
+    #[serde(default)]
+    pub explanation: Explanation,
+}
+
+// What is measured is never negative: a change from zero goes up.
+fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(from).map(|number| number.unwrap_or(f64::INFINITY))
+}
+
+fn or_minus_infinite<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(from).map(|number| number.unwrap_or(f64::NEG_INFINITY))
+}
+
+impl Finding {
+    /// The series it is about.
+    #[must_use]
+    pub fn series_key(&self) -> SeriesKey {
+        SeriesKey {
+            pipeline: self.pipeline.clone(),
+            step: self.step.clone(),
+            metric: self.metric,
+            context: self.context.clone(),
+        }
+    }
+
+    /// Whether it is about the same series as another.
+    #[must_use]
+    pub fn is_of_series(&self, other: &Self) -> bool {
+        (&self.pipeline, &self.step, self.metric, &self.context)
+            == (&other.pipeline, &other.step, other.metric, &other.context)
+    }
+
+    /// Whether the value moved for the worse.
+    #[must_use]
+    pub fn is_worse(&self) -> bool {
+        match self.metric.better() {
+            Better::Lower => self.current > self.baseline,
+            Better::Higher => self.current < self.baseline,
+        }
+    }
 }
 
 /// The gate's answer in one word.

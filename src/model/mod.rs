@@ -1,20 +1,24 @@
 //! Plain nouns shared by every room. No I/O, no dependency on another room.
 
 pub mod alert;
+pub mod baseline;
 pub mod clock;
 pub mod finding;
 pub mod metric;
 pub mod outcome;
+pub mod policy;
 pub mod run;
 pub mod series;
 pub mod severity;
 pub mod signal;
 pub mod unit;
 
-pub use alert::{AcceptedChange, AlertRecord, AlertState, AuditRecord};
-pub use finding::{Finding, FindingKind, Verdict, VerdictWord};
+pub use alert::{AlertAction, AlertRecord, AlertState, AuditRecord};
+pub use baseline::{Baseline, BaselineKind, BaselineVersion, SeriesSelector};
+pub use finding::{Cause, Explanation, Finding, FindingKind, Lift, StepShare, Verdict, VerdictWord};
 pub use metric::{Better, Metric};
 pub use outcome::{Outcome, RunState};
+pub use policy::Policy;
 pub use run::{Run, Step};
 pub use series::{Series, SeriesContext, SeriesKey, SeriesPoint};
 pub use severity::Severity;

@@ -32,7 +32,7 @@ pub struct SeriesKey {
 }
 
 /// One run's value in a series.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesPoint {
     /// perfline's own key of the run.
     pub run_key: String,
@@ -46,6 +46,8 @@ pub struct SeriesPoint {
     pub revision: Option<String>,
     /// Model used, where known.
     pub model: Option<String>,
+    /// How much the run had to do, in the emitter's unit, where known.
+    pub input_size: Option<f64>,
 }
 
 /// A series, oldest run first.

@@ -11,6 +11,7 @@ mod tracks;
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::detect::GATE_RUNS;
 use crate::detect::gate::GateSettings;
 use crate::model::clock::UnixNanos;
 use crate::model::unit::format_time;
@@ -28,7 +29,7 @@ pub use compare::compare_series;
 use compare::{WINDOW_RUNS, order_worst_first};
 use pipeline::{Judged, Told, add_levels, judge_pipeline};
 use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
-use tracks::{GATE_RUNS, collect_tracks};
+use tracks::collect_tracks;
 
 /// Newest closed runs that health, the waterfalls and the resources look at.
 const RECENT_RUNS: i64 = 60;
@@ -93,10 +94,10 @@ impl Depth {
 /// `Kind::Pipeline` fills everything, as all pages together need it; the other kinds leave out what their own page
 /// does not show. Verdict, health and trends are the same in each.
 pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
-    store.flush()?;
-    let (now, settings) = (store.clock().now(), crate::detect::settings(&store.reader()?)?);
+    let verdicts = crate::detect::verdicts(store)?;
+    let (now, settings) = (store.clock().now(), crate::detect::settings(store)?);
     let read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
-    let judged = judge_all(&read, &settings);
+    let judged = judge_all(&read, &verdicts, &settings);
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
     let compared = read.depth.compared.then(|| comparison(&mut told));
@@ -146,8 +147,10 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
     }
     let depth = Depth::of(kind, profiles.len());
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let runs = reader.run_values(pipeline, count(depth.runs_max))?;
-    let steps = reader.step_values(pipeline, count(depth.runs_max), count(GATE_RUNS))?;
+    let only = pipeline.map(|name| [name.to_owned()]);
+    let only = only.as_ref().map(|names| &names[..]);
+    let runs = reader.run_values(only, count(depth.runs_max))?;
+    let steps = reader.step_values(only, &runs, count(depth.runs_max), count(GATE_RUNS))?;
     let tracks = collect_tracks(&runs, steps);
     let mut read = Read {
         depth,
@@ -186,7 +189,7 @@ fn by_owner<R, T>(rows: Vec<R>, owner: impl Fn(&R) -> Owner, keep: impl Fn(R) ->
     sorted
 }
 
-fn judge_all(read: &Read, settings: &GateSettings) -> Vec<Judged> {
+fn judge_all(read: &Read, verdicts: &BTreeMap<String, Verdict>, settings: &GateSettings) -> Vec<Judged> {
     let mut own: BTreeMap<&str, BTreeMap<Owner, Vec<usize>>> = BTreeMap::new();
     for (place, run) in read.runs.runs.iter().enumerate() {
         let (pipeline, context) = &read.runs.contexts[run.context];
@@ -197,7 +200,9 @@ fn judge_all(read: &Read, settings: &GateSettings) -> Vec<Judged> {
     let pipelines: Vec<_> = read.tracks.iter().collect();
     parallel::map(&pipelines, |(pipeline, tracks)| {
         let own = own.get(pipeline.as_str()).unwrap_or(&none);
-        judge_pipeline(pipeline, tracks, &read.runs, own, read.depth, settings)
+        // What came in since the evaluation waits for the next: the verdict is that of `check`.
+        let verdict = verdicts.get(*pipeline).cloned().unwrap_or_else(|| merge(std::iter::empty(), settings));
+        judge_pipeline(verdict, pipeline, tracks, &read.runs, own, read.depth, settings)
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Finding, Severity, Verdict, VerdictWord};
+use crate::model::{Finding, FindingKind, Severity, Verdict, VerdictWord};
 
 use super::markdown::escape;
 use super::{clean, words};
@@ -241,7 +241,25 @@ pub fn gitlab_metrics(verdict: &Verdict) -> String {
 fn labels(finding: &Finding) -> String {
     let value = |text: &str| clean::name(text).replace('\\', "\\\\").replace('"', "\\\"");
     let step = finding.step.as_deref().map(value).unwrap_or_default();
-    format!("pipeline=\"{}\",step=\"{step}\",metric=\"{}\"", value(&finding.pipeline), finding.metric.as_str())
+    let mut text =
+        format!("pipeline=\"{}\",step=\"{step}\",metric=\"{}\"", value(&finding.pipeline), finding.metric.as_str());
+    let context = &finding.context;
+    let named = [
+        ("service", &context.service),
+        ("branch", &context.branch),
+        ("environment", &context.environment),
+        ("host_class", &context.host_class),
+    ];
+    // Only what is known: the same series keeps its name from one job to the next.
+    for (name, known) in named {
+        if let Some(known) = known {
+            text.push_str(&format!(",{name}=\"{}\"", value(known)));
+        }
+    }
+    if finding.kind == FindingKind::Limit {
+        text.push_str(",kind=\"limit\"");
+    }
+    text
 }
 
 fn number(value: f64) -> String {

@@ -1,6 +1,6 @@
 //! Samples that the tests of this room share.
 
-use crate::model::{Finding, FindingKind, Metric, SeriesContext, Severity, Verdict, VerdictWord};
+use crate::model::{Explanation, Finding, FindingKind, Metric, SeriesContext, Severity, Verdict, VerdictWord};
 
 /// `build / test_x` became 140 % slower at run 13.
 pub(super) fn finding() -> Finding {
@@ -26,6 +26,7 @@ pub(super) fn finding() -> Finding {
         difference_high: 0.18,
         context: SeriesContext::default(),
         recommendation: "step test_x: see revision 4f2a91c".to_owned(),
+        explanation: Explanation::default(),
     }
 }
 

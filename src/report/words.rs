@@ -36,6 +36,7 @@ pub fn levels(finding: &Finding) -> String {
 pub fn what(finding: &Finding) -> String {
     match finding.kind {
         FindingKind::Variance => format!("{} spread {}", finding.metric.label(), change(finding)),
+        FindingKind::Limit => format!("{} beyond its limit by {}", finding.metric.label(), change(finding)),
         _ => format!("{} {}", finding.metric.label(), change(finding)),
     }
 }
@@ -53,6 +54,9 @@ pub fn since(finding: &Finding) -> String {
 /// `99 % sure (p 0.0004, 12 runs before, 13 since)`.
 #[must_use]
 pub fn sureness(finding: &Finding) -> String {
+    if finding.kind == FindingKind::Limit {
+        return format!("measured over {} runs", finding.n_current);
+    }
     format!(
         "{} sure (p {}, {} runs before, {} since)",
         confidence(finding.confidence),
@@ -115,6 +119,13 @@ pub fn gating(verdict: &Verdict, fail_on: Severity) -> Vec<&Finding> {
     verdict.findings.iter().filter(|finding| finding.actionable && finding.severity >= fail_on).collect()
 }
 
+/// What moved together is one event, by its alert; without one each finding is its own.
+fn events(findings: &[&Finding]) -> usize {
+    let alerts: Vec<&String> = findings.iter().filter_map(|f| f.explanation.alert_id.as_ref()).collect();
+    let alone = findings.len() - alerts.len();
+    alone + alerts.into_iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
 /// The one sentence that a reader takes away.
 #[must_use]
 pub fn headline(verdict: &Verdict, fail_on: Severity) -> String {
@@ -123,16 +134,12 @@ pub fn headline(verdict: &Verdict, fail_on: Severity) -> String {
     match (verdict.verdict, failing.first()) {
         (VerdictWord::Fail, None) => "the gate failed".to_owned(),
         (VerdictWord::Fail, Some(worst)) => {
-            let lead = if failing.len() == 1 {
-                "1 regression: ".to_owned()
-            } else {
-                format!("{} regressions, the worst: ", failing.len())
+            let lead = match events(&failing) {
+                1 => "1 regression: ".to_owned(),
+                several => format!("{several} regressions, the worst: "),
             };
-            let metric = if worst.metric == Metric::Duration && worst.kind != FindingKind::Variance {
-                change(worst)
-            } else {
-                what(worst)
-            };
+            let plain = !matches!(worst.kind, FindingKind::Variance | FindingKind::Limit);
+            let metric = if worst.metric == Metric::Duration && plain { change(worst) } else { what(worst) };
             format!("{lead}{} {metric} since run {}", place(worst), shorten(&worst.since_run, 40))
         }
         (VerdictWord::Pass, _) => {

@@ -26,7 +26,10 @@ pub(super) fn derive_pending(connection: &Connection) -> Result<(), StoreError> 
 pub(super) fn settle(connection: &Connection, now: UnixNanos, idle: Duration) -> Result<(), StoreError> {
     let idle = i64::try_from(idle.as_nanos()).unwrap_or(i64::MAX);
     let parameters: HashMap<&str, &dyn ToSql> = HashMap::from([("now_ns", &now as &dyn ToSql), ("idle_ns", &idle)]);
-    in_transaction(connection, "settle runs", |connection| connection.execute(sql::SETTLE, &parameters).map(drop))
+    in_transaction(connection, "settle runs", |connection| {
+        connection.execute(sql::SETTLE_STALE, &parameters)?;
+        connection.execute(sql::SETTLE, &parameters).map(drop)
+    })
 }
 
 fn in_transaction(

@@ -10,14 +10,16 @@ mod error;
 mod loader;
 mod log;
 mod migrate;
+mod parquet;
 mod read;
 mod rows;
 mod sql;
 mod track;
 mod upkeep;
 
-pub(crate) use alerts::AlertChanges;
+pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub use error::StoreError;
+pub use parquet::{TextColumns, read_parquet};
 pub use read::Reader;
 pub(crate) use read::series_question;
 pub use rows::Row;
@@ -26,13 +28,14 @@ pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use duckdb::{Config, Connection};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::model::Policy;
 use crate::model::clock::Clock;
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, Sink, SubmitError};
@@ -83,6 +86,10 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     clock: Clock,
+    /// Replaced where the configuration is read anew.
+    policy: Mutex<Arc<Policy>>,
+    /// Held while the store is evaluated: two at a time would tell everything twice.
+    evaluating: Mutex<()>,
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
     budget: Arc<Semaphore>,
     connection: Mutex<Connection>,
@@ -121,6 +128,8 @@ impl Store {
         let inner = Inner {
             path: options.path.clone(),
             clock: options.clock,
+            policy: Mutex::default(),
+            evaluating: Mutex::new(()),
             submissions: Mutex::new(Some(submissions)),
             budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
             connection: Mutex::new(readers),
@@ -141,6 +150,22 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.inner.clock
+    }
+
+    /// How series are judged.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.inner.policy.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Judges series by `policy` from now on; what was said under another is said anew when somebody asks.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.inner.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    /// One evaluation at a time: the next waits here.
+    pub(crate) fn evaluating(&self) -> MutexGuard<'_, ()> {
+        self.inner.evaluating.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Blocks until everything acknowledged so far is in DuckDB and its runs are derived.

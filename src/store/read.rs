@@ -66,9 +66,10 @@ impl Reader {
         self.rows("list steps", sql::STEPS, &Parameters::from([("run", &run as &dyn ToSql)]))
     }
 
-    /// The values of every series, run by run, grouped by series.
-    pub(crate) fn series<T: DeserializeOwned>(&self, pipeline: Option<&str>) -> Result<Vec<T>, StoreError> {
-        self.rows("read series", sql::SERIES, &Parameters::from([("pipeline", &pipeline as &dyn ToSql)]))
+    /// Every pipeline with a run, by name.
+    pub(crate) fn pipelines(&self) -> Result<Vec<String>, StoreError> {
+        let rows = self.run(sql::PIPELINES, &Parameters::new()).map_err(StoreError::sql("list pipelines"))?;
+        Ok(rows.iter().filter_map(|row| row.get("pipeline")?.as_str().map(str::to_owned)).collect())
     }
 
     /// Totals of closed runs, by pipeline and outcome.

@@ -28,6 +28,7 @@ statements! {
     SCHEMA_RUNS = "schema/0002_runs.sql";
     SCHEMA_ALERTS = "schema/0003_alerts.sql";
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
+    SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";
@@ -40,7 +41,18 @@ statements! {
     DERIVE_WRITE = "derive/09_write.sql";
     DERIVE_SAMPLES = "derive/10_samples.sql";
     DERIVE_DONE = "derive/11_done.sql";
+    DERIVE_STALE = "derive/20_stale.sql";
+    DERIVE_STALE_SAMPLES = "derive/21_stale_samples.sql";
     SETTLE = "derive/settle.sql";
+    SETTLE_STALE = "derive/settle_stale.sql";
+    DETECT_STALE = "detect/stale.sql";
+    DETECT_TAKE_STALE = "detect/take_stale.sql";
+    DETECT_FORGET_STALE = "detect/forget_stale.sql";
+    DETECT_FORGET_EVALUATIONS = "detect/forget_evaluations.sql";
+    DETECT_MARK_STALE = "detect/mark_stale.sql";
+    DETECT_EVALUATIONS = "detect/evaluations.sql";
+    DETECT_SCREEN = "detect/screen.sql";
+    DETECT_LIFT = "detect/lift.sql";
     VIEW_SPAN_MEMBERSHIP = "view/01_span_membership.sql";
     VIEW_SPANS = "view/02_spans.sql";
     VIEW_SPAN_EVENTS = "view/03_span_events.sql";
@@ -53,9 +65,13 @@ statements! {
     VIEW_RESOURCE_SAMPLES = "view/10_resource_samples.sql";
     VIEW_UNMAPPED = "view/11_unmapped.sql";
     VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
+    VIEW_RUN_VALUES = "view/13_run_values.sql";
+    VIEW_STEP_VALUES = "view/14_step_values.sql";
     VIEW_ALERTS = "view/20_alerts.sql";
     VIEW_BASELINES = "view/21_baselines.sql";
     VIEW_AUDIT = "view/22_audit.sql";
+    VIEW_ALERT_PRECISION = "view/23_alert_precision.sql";
+    PIPELINES = "query/pipelines.sql";
     ALERTS = "query/alerts.sql";
     BASELINES = "query/baselines.sql";
     RUNS = "query/runs.sql";
@@ -63,6 +79,7 @@ statements! {
     SERIES = "query/series.sql";
     METRICS_RUNS = "query/metrics_runs.sql";
     METRICS_DURATIONS = "query/metrics_durations.sql";
+    FILE_PARQUET = "file/parquet.sql";
     UPKEEP_COUNTS = "upkeep/counts.sql";
     UPKEEP_OLDEST = "upkeep/oldest.sql";
     UPKEEP_PRUNE = "upkeep/prune.sql";
@@ -93,26 +110,39 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_RESOURCE_SAMPLES,
     VIEW_UNMAPPED,
     VIEW_EXPLAIN_TRACE,
+    VIEW_RUN_VALUES,
+    VIEW_STEP_VALUES,
     VIEW_ALERTS,
     VIEW_BASELINES,
     VIEW_AUDIT,
+    VIEW_ALERT_PRECISION,
 ];
 
 /// Finds the traces whose runs may change; leaves them in `derive_traces`.
 pub(crate) const DERIVE_FIND: &[&str] = &[DERIVE_PENDING, DERIVE_TOUCHED];
 
 /// Derives the runs of `derive_traces`, statement by statement.
-pub(crate) const DERIVE_REWRITE: &[&str] =
-    &[DERIVE_NODES, DERIVE_TREES, DERIVE_UNITS, DERIVE_HEADS, DERIVE_STEPS, DERIVE_CALLS, DERIVE_RUNS, DERIVE_WRITE];
+pub(crate) const DERIVE_REWRITE: &[&str] = &[
+    DERIVE_NODES,
+    DERIVE_TREES,
+    DERIVE_UNITS,
+    DERIVE_HEADS,
+    DERIVE_STEPS,
+    DERIVE_CALLS,
+    DERIVE_RUNS,
+    DERIVE_WRITE,
+    DERIVE_STALE,
+];
 
 /// What follows every derivation, also one without a trace to derive.
-pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_DONE];
+pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_STALE_SAMPLES, DERIVE_DONE];
 
 /// Every migration, oldest first.
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "telemetry", text: SCHEMA_TELEMETRY },
     Migration { version: 2, name: "runs", text: SCHEMA_RUNS },
     Migration { version: 3, name: "alerts", text: SCHEMA_ALERTS },
+    Migration { version: 5, name: "alert_groups", text: SCHEMA_ALERT_GROUPS },
 ];
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(crate) struct RunValue {
     pub(crate) model: Option<String>,
     pub(crate) outcome: Outcome,
     pub(crate) started_ns: UnixNanos,
+    /// How much it had to do; NaN where unknown.
+    pub(crate) input_size: f64,
     /// Seconds, also of a run that failed.
     pub(crate) taken_s: f64,
     /// By [`RUN_METRICS`]; finite, or NaN.
@@ -185,9 +187,10 @@ impl Reader {
         self.rows("list recent runs", sql::TRACK_RECENT_RUNS, &parameters)
     }
 
-    /// What the newest `run_count_max` closed runs of each context measured.
-    pub(crate) fn run_values(&self, pipeline: Option<&str>, run_count_max: i64) -> Result<RunValues, StoreError> {
-        let parameters = Parameters::from([("pipeline", &pipeline as &dyn ToSql), ("run_count_max", &run_count_max)]);
+    /// What the newest `run_count_max` closed runs of each context measured, of some pipelines or of all.
+    pub(crate) fn run_values(&self, pipelines: Option<&[String]>, run_count_max: i64) -> Result<RunValues, StoreError> {
+        let pipelines = pipelines.map(json_of);
+        let parameters = Parameters::from([("pipelines", &pipelines as &dyn ToSql), ("run_count_max", &run_count_max)]);
         let batches = self.batches("read runs", sql::TRACK_SERIES_RUNS, &parameters)?;
         let mut found = RunValues::default();
         let mut contexts = HashMap::new();
@@ -197,17 +200,21 @@ impl Reader {
         Ok(found)
     }
 
-    /// What the steps of the newest `step_run_count_max` of those runs measured.
+    /// What the steps of the newest `step_run_count_max` of those `runs` measured.
     pub(crate) fn step_values(
         &self,
-        pipeline: Option<&str>,
+        pipelines: Option<&[String]>,
+        runs: &RunValues,
         run_count_max: i64,
         step_run_count_max: i64,
     ) -> Result<StepValues, StoreError> {
+        let pipelines = pipelines.map(json_of);
+        let from_ns = runs.runs.first().map_or(0, |run| run.started_ns);
         let parameters = Parameters::from([
-            ("pipeline", &pipeline as &dyn ToSql),
+            ("pipelines", &pipelines as &dyn ToSql),
             ("run_count_max", &run_count_max),
             ("step_run_count_max", &step_run_count_max),
+            ("from_ns", &from_ns),
         ]);
         let batches = self.batches("read steps", sql::TRACK_SERIES_STEPS, &parameters)?;
         let mut found = StepValues::default();
@@ -217,6 +224,11 @@ impl Reader {
         }
         Ok(found)
     }
+}
+
+/// Names as a JSON array, for statements that take several.
+pub(super) fn json_of(names: &[String]) -> String {
+    serde_json::Value::from(names).to_string()
 }
 
 type ContextKey = [Option<String>; 5];
@@ -232,7 +244,7 @@ fn read_runs(
     let [run_key, run_id, outcome] = [texts("run_key")?, texts("run_id")?, texts("outcome")?];
     let [revision, model] = [texts("revision")?, texts("model")?];
     let started = whole_column(batch, "started_ns")?;
-    let taken = number_column(batch, "taken_s")?;
+    let (taken, input_size) = (number_column(batch, "taken_s")?, number_column(batch, "input_size")?);
     let values: Vec<&Float64Array> =
         RUN_METRICS.iter().map(|metric| number_column(batch, metric.as_str())).collect::<Result<_, _>>()?;
     found.runs.reserve(batch.num_rows());
@@ -252,6 +264,7 @@ fn read_runs(
             model: text_at(model, row),
             outcome: Outcome::from_word(outcome.value(row)),
             started_ns: started.value(row),
+            input_size: number_at(input_size, row),
             taken_s: number_at(taken, row),
             values: std::array::from_fn(|place| number_at(values[place], row)),
         });

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use perfline::detect::gate::{GateSettings, judge};
-use perfline::detect::read_series;
+use perfline::detect::{check, settings};
 use perfline::model::clock::Clock;
 use perfline::model::unit::parse_time;
 use perfline::model::{Metric, Outcome, VerdictWord};
@@ -74,8 +73,7 @@ fn a_slower_test_is_found_at_its_run_with_its_levels() {
 #[test]
 fn every_kind_gives_the_gate_s_own_verdict_and_the_same_health() {
     let store = filled("pytest-opentelemetry-series");
-    let reader = store.store.reader().unwrap();
-    let wanted = judge(&read_series(&reader, None).unwrap(), &GateSettings::default());
+    let wanted = check(&store.store, None, &settings(&store.store).unwrap()).unwrap();
     let full = build(&store.store, Kind::Pipeline, None).unwrap();
     for kind in Kind::ALL {
         let bundle = build(&store.store, kind, Some("orders-tests")).unwrap();

@@ -9,8 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
-use perfline::detect::gate::{GateSettings, judge};
-use perfline::detect::read_series;
+use perfline::detect::{check, settings};
 use perfline::model::{Metric, Severity, Signal};
 use perfline::otlp::sink::Accepted;
 use perfline::report::build;
@@ -251,8 +250,7 @@ fn a_long_history_with_failures_is_judged_alike_in_every_kind() {
     assert_eq!(full.pipelines[0].run_series(Metric::Duration).unwrap().points.len(), 260);
     let finding = &full.verdict.findings[0];
     assert_eq!((finding.since_run.as_str(), finding.actionable), ("run-246", true));
-    let all = read_series(&store.store.reader().unwrap(), None).unwrap();
-    assert_eq!(full.verdict, judge(&all, &GateSettings::default()));
+    assert_eq!(full.verdict, check(&store.store, None, &settings(&store.store).unwrap()).unwrap());
     for bundle in &bundles {
         let (profile, wanted) = (&bundle.pipelines[0], &full.pipelines[0]);
         assert_eq!(bundle.verdict, full.verdict);

@@ -212,6 +212,66 @@ pub struct Finding {
     pub host_class: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, tag = "24")]
     pub recommendation: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "25")]
+    pub explanation: ::core::option::Option<Explanation>,
+}
+/// Why, as far as the data tell.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Explanation {
+    /// Something beside the code that changed at the same run, where it did.
+    #[prost(message, optional, tag = "1")]
+    pub cause: ::core::option::Option<Cause>,
+    /// How the change is spread over the steps, largest first.
+    #[prost(message, repeated, tag = "2")]
+    pub steps: ::prost::alloc::vec::Vec<StepShare>,
+    /// Attributes that differ in the new runs, most telling first.
+    #[prost(message, repeated, tag = "3")]
+    pub attributes: ::prost::alloc::vec::Vec<Lift>,
+    /// Covariates that were taken out before the change was judged.
+    #[prost(string, repeated, tag = "4")]
+    pub adjusted_for: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The alert that tells of it, and where that stands.
+    #[prost(string, optional, tag = "5")]
+    pub alert_id: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub alert_state: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Cause {
+    /// model, host_class, input_size, control.
+    #[prost(string, tag = "1")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub before: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub after: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StepShare {
+    #[prost(string, tag = "1")]
+    pub step: ::prost::alloc::string::String,
+    /// In the metric's unit.
+    #[prost(double, tag = "2")]
+    pub before: f64,
+    #[prost(double, tag = "3")]
+    pub after: f64,
+    /// Of the whole run's difference; steps within others count in both.
+    #[prost(double, tag = "4")]
+    pub share: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Lift {
+    #[prost(string, tag = "1")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+    /// Shares of the runs before and since that have it, 0 to 1.
+    #[prost(double, tag = "3")]
+    pub before: f64,
+    #[prost(double, tag = "4")]
+    pub after: f64,
+    #[prost(double, tag = "5")]
+    pub lift: f64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BuildReportRequest {
@@ -234,9 +294,10 @@ pub struct Alert {
     /// Stable over the alert's life.
     #[prost(string, tag = "1")]
     pub alert_id: ::prost::alloc::string::String,
-    /// open, acknowledged, muted, resolved, false_positive.
+    /// suspected, open, acknowledged, muted, resolved, false_positive.
     #[prost(string, tag = "2")]
     pub state: ::prost::alloc::string::String,
+    /// Of several that moved together the one that causes the others.
     #[prost(message, optional, tag = "3")]
     pub finding: ::core::option::Option<Finding>,
     #[prost(int64, tag = "4")]
@@ -248,6 +309,118 @@ pub struct Alert {
     pub changed_by: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "7")]
     pub note: ::core::option::Option<::prost::alloc::string::String>,
+    /// What moved with it at the same run.
+    #[prost(message, repeated, tag = "8")]
+    pub members: ::prost::alloc::vec::Vec<Finding>,
+    /// When an evaluation last confirmed it.
+    #[prost(int64, tag = "9")]
+    pub seen_ns: i64,
+    /// Start of the newest run that was judged.
+    #[prost(int64, tag = "10")]
+    pub latest_run_ns: i64,
+    /// Judgements in a row after which it seemed to be over.
+    #[prost(uint32, tag = "11")]
+    pub missed: u32,
+    /// Until when it is muted; absent: not muted, or for good.
+    #[prost(int64, optional, tag = "12")]
+    pub muted_until_ns: ::core::option::Option<i64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DetectRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DetectResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub transitions: ::prost::alloc::vec::Vec<Transition>,
+}
+/// What happened to an alert.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Transition {
+    /// suspect, clear, open, reopen, escalate, resolve, unmute, accept.
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    /// The alert afterwards.
+    #[prost(message, optional, tag = "2")]
+    pub alert: ::core::option::Option<Alert>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeAlertRequest {
+    /// Its id, or the beginning of it.
+    #[prost(string, tag = "1")]
+    pub alert_id: ::prost::alloc::string::String,
+    /// acknowledge, mute, resolve, false_positive.
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// Of a mute: until when; absent: for good.
+    #[prost(int64, optional, tag = "3")]
+    pub until_ns: ::core::option::Option<i64>,
+    #[prost(string, optional, tag = "4")]
+    pub by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub note: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeAlertResponse {
+    /// Those whose id fits; changed only where that is one.
+    #[prost(message, repeated, tag = "1")]
+    pub alerts: ::prost::alloc::vec::Vec<Alert>,
+}
+/// Which series are meant: all parts that are set must fit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SeriesSelector {
+    #[prost(string, optional, tag = "1")]
+    pub pipeline: ::core::option::Option<::prost::alloc::string::String>,
+    /// The empty text is the whole run.
+    #[prost(string, optional, tag = "2")]
+    pub step: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "3")]
+    pub metric: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub branch: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "5")]
+    pub environment: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub host_class: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBaselinesRequest {
+    #[prost(message, optional, tag = "1")]
+    pub selector: ::core::option::Option<SeriesSelector>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBaselinesResponse {
+    /// As `perfline baseline list --format json` prints them.
+    #[prost(string, repeated, tag = "1")]
+    pub baselines_json: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeBaselineRequest {
+    /// promote, set, reset.
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    /// Of a promotion: the alert's id, or the beginning of it.
+    #[prost(string, tag = "2")]
+    pub alert_id: ::prost::alloc::string::String,
+    /// Otherwise: which series.
+    #[prost(message, optional, tag = "3")]
+    pub selector: ::core::option::Option<SeriesSelector>,
+    /// Of a setting: the first run, and the last where it is pinned.
+    #[prost(string, tag = "4")]
+    pub from_run: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "5")]
+    pub to_run: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "6")]
+    pub by: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "7")]
+    pub note: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeBaselineResponse {
+    /// Of a promotion: those whose id fits; changed only where that is one.
+    #[prost(message, repeated, tag = "1")]
+    pub alerts: ::prost::alloc::vec::Vec<Alert>,
+    /// Otherwise: the decisions, as JSON.
+    #[prost(string, repeated, tag = "2")]
+    pub versions_json: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportRequest {
@@ -483,6 +656,103 @@ pub mod perfline_client {
                 .insert(GrpcMethod::new("perfline.v1.Perfline", "BuildReport"));
             self.inner.unary(req, path, codec).await
         }
+        /// Judges what is stale and moves the alerts.
+        pub async fn detect(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DetectRequest>,
+        ) -> std::result::Result<tonic::Response<super::DetectResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/Detect",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "Detect"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Acknowledges, mutes, resolves an alert, or calls it a false positive.
+        pub async fn change_alert(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeAlertRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeAlertResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/ChangeAlert",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "ChangeAlert"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The baselines of series as they stand.
+        pub async fn list_baselines(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/ListBaselines",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "ListBaselines"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides about baselines: accepts a change, pins, resets.
+        pub async fn change_baseline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeBaselineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeBaselineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/ChangeBaseline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "ChangeBaseline"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Stores an export request that a command has read from a file.
         pub async fn import(
             &mut self,
@@ -580,6 +850,35 @@ pub mod perfline_server {
             request: tonic::Request<super::BuildReportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::BuildReportResponse>,
+            tonic::Status,
+        >;
+        /// Judges what is stale and moves the alerts.
+        async fn detect(
+            &self,
+            request: tonic::Request<super::DetectRequest>,
+        ) -> std::result::Result<tonic::Response<super::DetectResponse>, tonic::Status>;
+        /// Acknowledges, mutes, resolves an alert, or calls it a false positive.
+        async fn change_alert(
+            &self,
+            request: tonic::Request<super::ChangeAlertRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeAlertResponse>,
+            tonic::Status,
+        >;
+        /// The baselines of series as they stand.
+        async fn list_baselines(
+            &self,
+            request: tonic::Request<super::ListBaselinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBaselinesResponse>,
+            tonic::Status,
+        >;
+        /// Decides about baselines: accepts a change, pins, resets.
+        async fn change_baseline(
+            &self,
+            request: tonic::Request<super::ChangeBaselineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeBaselineResponse>,
             tonic::Status,
         >;
         /// Stores an export request that a command has read from a file.
@@ -876,6 +1175,184 @@ pub mod perfline_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BuildReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/Detect" => {
+                    #[allow(non_camel_case_types)]
+                    struct DetectSvc<T: Perfline>(pub Arc<T>);
+                    impl<T: Perfline> tonic::server::UnaryService<super::DetectRequest>
+                    for DetectSvc<T> {
+                        type Response = super::DetectResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DetectRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::detect(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DetectSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/ChangeAlert" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeAlertSvc<T: Perfline>(pub Arc<T>);
+                    impl<
+                        T: Perfline,
+                    > tonic::server::UnaryService<super::ChangeAlertRequest>
+                    for ChangeAlertSvc<T> {
+                        type Response = super::ChangeAlertResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeAlertRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::change_alert(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeAlertSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/ListBaselines" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBaselinesSvc<T: Perfline>(pub Arc<T>);
+                    impl<
+                        T: Perfline,
+                    > tonic::server::UnaryService<super::ListBaselinesRequest>
+                    for ListBaselinesSvc<T> {
+                        type Response = super::ListBaselinesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBaselinesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::list_baselines(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBaselinesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/ChangeBaseline" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeBaselineSvc<T: Perfline>(pub Arc<T>);
+                    impl<
+                        T: Perfline,
+                    > tonic::server::UnaryService<super::ChangeBaselineRequest>
+                    for ChangeBaselineSvc<T> {
+                        type Response = super::ChangeBaselineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeBaselineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::change_baseline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeBaselineSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

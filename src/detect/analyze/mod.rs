@@ -15,7 +15,7 @@ use super::stats::normal::two_sided;
 use super::stats::robust::median;
 use crate::model::{Metric, Severity};
 
-pub use read::{AnalyzeError, FormatHint, read_series};
+pub use read::{AnalyzeError, FormatHint, read_series, series_of_columns};
 
 /// A series as it was given.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! Plain series from JSON, JSON lines and CSV.
+//! Plain series from JSON, JSON lines, CSV, and tables of text.
 
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ pub enum AnalyzeError {
     #[error("read CSV")]
     Csv(#[from] csv::Error),
     /// No numeric column.
-    #[error("no column of the CSV holds numbers")]
+    #[error("no column holds numbers")]
     NoNumbers,
     /// Too many.
     #[error("more than {SERIES_COUNT_MAX} series in one input")]
@@ -120,27 +120,36 @@ fn push(series: &mut Vec<PlainSeries>, given: Given) {
 
 fn read_csv(text: &str) -> Result<Vec<PlainSeries>, AnalyzeError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headers = reader.headers()?.clone();
-    let mut rows = reader.records().collect::<Result<Vec<_>, _>>()?;
-    let time_column = headers.iter().position(|h| TIME_COLUMNS.contains(&h.to_ascii_lowercase().as_str()));
-    if let Some(column) = time_column {
+    let names: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+    let rows = reader.records().collect::<Result<Vec<_>, _>>()?;
+    let cells: Vec<Vec<&str>> =
+        (0..names.len()).map(|column| rows.iter().map(|row| row.get(column).unwrap_or("")).collect()).collect();
+    series_of_columns(&names, &cells)
+}
+
+/// Series of a table of text, column by column: numeric columns are series, a time column orders them.
+pub fn series_of_columns<S: AsRef<str>>(names: &[String], cells: &[Vec<S>]) -> Result<Vec<PlainSeries>, AnalyzeError> {
+    let time_column = names.iter().position(|h| TIME_COLUMNS.contains(&h.to_ascii_lowercase().as_str()));
+    let mut order: Vec<usize> = (0..cells.first().map_or(0, Vec::len)).collect();
+    if let Some(times) = time_column.map(|column| &cells[column]) {
+        let keys: Vec<_> = times.iter().map(|time| order_of(Some(time.as_ref()))).collect();
         // Stable: rows of one instant keep their order.
-        rows.sort_by(|a, b| {
-            order_of(a.get(column)).partial_cmp(&order_of(b.get(column))).unwrap_or(std::cmp::Ordering::Equal)
-        });
+        order.sort_by(|a, b| keys[*a].partial_cmp(&keys[*b]).unwrap_or(std::cmp::Ordering::Equal));
     }
+    let sorted = |column: usize| -> Vec<&str> { order.iter().map(|row| cells[column][*row].as_ref()).collect() };
     let times: Vec<String> =
-        time_column.map(|c| rows.iter().map(|r| r.get(c).unwrap_or("").to_owned()).collect()).unwrap_or_default();
-    let series: Vec<PlainSeries> = (0..headers.len())
+        time_column.map(|c| sorted(c).into_iter().map(str::to_owned).collect()).unwrap_or_default();
+    let series: Vec<PlainSeries> = (0..names.len())
         .filter(|column| Some(*column) != time_column)
         .filter_map(|column| {
-            let cells: Vec<&str> = rows.iter().map(|r| r.get(column).unwrap_or("")).collect();
-            let values = read_numbers(&cells)?;
-            let name =
-                headers.get(column).filter(|h| !h.is_empty()).map_or(format!("column {}", column + 1), str::to_owned);
+            let values = read_numbers(&sorted(column))?;
+            let name = if names[column].is_empty() { format!("column {}", column + 1) } else { names[column].clone() };
             Some(PlainSeries { name, values, times: times.clone() })
         })
         .collect();
+    if series.len() > SERIES_COUNT_MAX {
+        return Err(AnalyzeError::TooMany);
+    }
     if series.is_empty() { Err(AnalyzeError::NoNumbers) } else { Ok(series) }
 }
 

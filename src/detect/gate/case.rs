@@ -76,10 +76,17 @@ fn without_branch(key: &SeriesKey) -> SeriesKey {
     key
 }
 
-// Finite values since the last accepted change.
+// Finite values since the last accepted change; the newest behind the pinned ones where there are such.
 fn known(series: &Series, settings: &GateSettings) -> Vec<SeriesPoint> {
+    let finite = series.points.iter().filter(|p| p.value.is_finite());
+    if let Some(pinned) = settings.pinned.get(&series.key) {
+        let last = pinned.last().map_or(UnixNanos::MIN, |p| p.started_at);
+        let newest: Vec<&SeriesPoint> = finite.filter(|p| p.started_at > last).collect();
+        let from = newest.len().saturating_sub(settings.last);
+        return pinned.iter().chain(newest[from..].iter().copied()).cloned().collect();
+    }
     let from = settings.accepted.get(&series.key).copied().unwrap_or(UnixNanos::MIN);
-    series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).cloned().collect()
+    finite.filter(|p| p.started_at >= from).cloned().collect()
 }
 
 fn make_case(key: SeriesKey, points: Vec<SeriesPoint>, fixed_split: Option<usize>) -> Case {

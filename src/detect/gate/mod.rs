@@ -8,8 +8,10 @@ mod recommend;
 mod severity;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use case::Newest;
+pub(super) use recommend::tell_cause;
 pub use severity::{Size, grade};
 
 use case::{Case, collect_cases};
@@ -18,9 +20,11 @@ use examine::{Change, Examined, examine, own_correlation};
 use super::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
 use super::stats::multiple::adjust_weighted;
 use crate::model::clock::UnixNanos;
-use crate::model::metric::Bands;
 use crate::model::unit::format_time;
-use crate::model::{Better, Finding, FindingKind, Metric, Series, SeriesKey, Severity, Verdict, VerdictWord};
+use crate::model::{
+    Better, Explanation, Finding, FindingKind, Metric, Policy, Series, SeriesKey, SeriesPoint, Severity, Verdict,
+    VerdictWord,
+};
 
 /// Lag-1 correlation of a pipeline of which nothing is known.
 const USUAL_CORRELATION: f64 = 0.05;
@@ -55,10 +59,12 @@ pub struct GateSettings {
     pub effect_share_min: f64,
     /// Smallest change worth a word, in standard deviations of the baseline.
     pub effect_sigma_min: f64,
-    /// Severity bands that replace those of the metric.
-    pub bands: BTreeMap<Metric, Bands>,
+    /// Bands, limits and controls that the team set.
+    pub policy: Arc<Policy>,
     /// Where the last accepted change of a series lies: its baseline begins there.
     pub accepted: BTreeMap<SeriesKey, UnixNanos>,
+    /// Runs to which the baseline of a series was pinned by hand.
+    pub pinned: BTreeMap<SeriesKey, Vec<SeriesPoint>>,
 }
 
 impl Default for GateSettings {
@@ -73,15 +79,10 @@ impl Default for GateSettings {
             false_discovery_max: 0.012,
             effect_share_min: 0.02,
             effect_sigma_min: 0.5,
-            bands: BTreeMap::new(),
+            policy: Arc::default(),
             accepted: BTreeMap::new(),
+            pinned: BTreeMap::new(),
         }
-    }
-}
-
-impl GateSettings {
-    fn bands_of(&self, metric: Metric) -> Bands {
-        self.bands.get(&metric).copied().unwrap_or_else(|| metric.bands())
     }
 }
 
@@ -181,7 +182,7 @@ fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], setting
         .map(|(case, change, p)| {
             let confidence = with_changed_share(confidence_of_gate(change.p_value), share);
             let mut finding = describe(case, change, *p, confidence, settings);
-            finding.recommendation = recommend::recommend(&finding, case, change, &confirmed, cases);
+            recommend::explain(&mut finding, case, change, &confirmed, cases);
             finding
         })
         .collect()
@@ -195,7 +196,7 @@ fn budget_weight(metric: Metric) -> f64 {
 fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, settings: &GateSettings) -> Finding {
     let (metric, first) = (case.key.metric, &case.points[change.split]);
     let size = Size { before: change.before, after: change.after };
-    let severity = grade(size, metric, &settings.bands_of(metric));
+    let severity = grade(size, metric, &settings.policy.bands(&case.key));
     let worse = match metric.better() {
         Better::Lower => change.after > change.before,
         Better::Higher => change.after < change.before,
@@ -223,6 +224,7 @@ fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, setting
         difference_high: change.difference.1,
         context: case.key.context.clone(),
         recommendation: String::new(),
+        explanation: Explanation::default(),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::case::Case;
 use super::examine::Change;
 use crate::detect::stats::robust::median;
-use crate::model::unit::{format_change_percent, format_metric, format_share};
-use crate::model::{Finding, Metric};
+use crate::model::unit::{format_change_percent, format_count, format_metric, format_share};
+use crate::model::{Cause, Finding, Metric, StepShare};
 
 /// A confirmed change with its series and its p-value within the family.
 pub(super) type Confirmed<'a> = (&'a Case, &'a Change, f64);
@@ -22,14 +22,21 @@ pub(super) fn order_by_cause(confirmed: &mut [Confirmed], cases: &[Case]) {
     confirmed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
 }
 
+/// Says why, as far as the series tell, and what to look at first.
+pub(super) fn explain(finding: &mut Finding, case: &Case, change: &Change, confirmed: &[Confirmed], cases: &[Case]) {
+    finding.explanation.cause = model_switch(case, change)
+        .map(|(before, after)| Cause { attribute: "model".to_owned(), before: Some(before), after: Some(after) })
+        .or_else(|| input_growth(case, change));
+    finding.explanation.steps = step_shares(case, change, cases);
+    // More work is no regression: what grew no faster than the input does not gate.
+    if finding.explanation.cause.as_ref().is_some_and(|cause| cause.attribute == "input_size") {
+        finding.actionable = false;
+    }
+    finding.recommendation = recommend(finding, case, change, confirmed, cases);
+}
+
 /// The sentence for one finding.
-pub(super) fn recommend(
-    finding: &Finding,
-    case: &Case,
-    change: &Change,
-    confirmed: &[Confirmed],
-    cases: &[Case],
-) -> String {
+fn recommend(finding: &Finding, case: &Case, change: &Change, confirmed: &[Confirmed], cases: &[Case]) -> String {
     let what = finding.step.as_ref().map_or_else(
         || format!("{} of {}", finding.metric.label(), finding.pipeline),
         |step| format!("{} of step {step}", finding.metric.label()),
@@ -39,7 +46,6 @@ pub(super) fn recommend(
     let (before, after) = (format_metric(case.key.metric, change.before), format_metric(case.key.metric, change.after));
     let since = revision_range(case, change, finding);
     let mut text = format!("{what} {direction} {size} ({before} to {after}) since run {}{since}.", finding.since_run);
-    let cause = model_switch(case, change);
     let carrier = if finding.step.is_none() { find_carrier(case, change, cases) } else { None };
     if let Some((step, share)) = &carrier {
         text.push_str(&format!(" Step {step} carries {} of it.", format_share(*share)));
@@ -50,17 +56,78 @@ pub(super) fn recommend(
     if !together.is_empty() {
         text.push_str(&format!(" Moved with it: {together}."));
     }
-    if !finding.actionable {
+    if let Some(cause) = &finding.explanation.cause {
+        text.push_str(&tell_cause(cause));
         return text;
     }
-    if let Some((old, new)) = cause {
-        text.push_str(&format!(" The model changed from {old} to {new} at that run: compare the two before the code."));
+    if !finding.actionable {
         return text;
     }
     let place = carrier.map(|(step, _)| step).or_else(|| finding.step.clone());
     text.push(' ');
     text.push_str(&next_action(finding, place.as_deref()));
     text
+}
+
+/// The sentence that names what changed beside the code.
+pub(in crate::detect) fn tell_cause(cause: &Cause) -> String {
+    let (before, after) = (cause.before.as_deref().unwrap_or("unknown"), cause.after.as_deref().unwrap_or("unknown"));
+    match cause.attribute.as_str() {
+        "model" => format!(" The model changed from {before} to {after} at that run: compare the two before the code."),
+        "host_class" => format!(
+            " The host class changed from {before} to {after} at that run: compare the machines; the code need not be \
+             the cause."
+        ),
+        "input_size" => {
+            format!(" The input grew from {before} to {after} at that run, which explains it: there was more to do.")
+        }
+        "control" => format!(
+            " The control {after} moved at the same time: look at the machine or the service behind it, not at the code."
+        ),
+        other => format!(" {other} changed from {before} to {after} at that run: look there before the code."),
+    }
+}
+
+// What grew in step with the input, and no faster, grew because of it.
+fn input_growth(case: &Case, change: &Change) -> Option<Cause> {
+    let grows = !matches!(case.key.metric, Metric::Quality | Metric::SuccessRate | Metric::Throughput);
+    let level = |from: usize, to: usize| {
+        let sizes: Option<Vec<f64>> = case.points[from..to].iter().map(|p| p.input_size).collect();
+        sizes.map(|sizes| median(&sizes)).filter(|size| *size > 0.0)
+    };
+    let (before, after) = (level(change.start, change.split)?, level(change.split, case.points.len())?);
+    let (work, growth) = (after / before, change.after / change.before);
+    let explained = grows && work >= 1.1 && growth > 1.0 && growth.ln() <= 1.1 * work.ln();
+    explained.then(|| Cause {
+        attribute: "input_size".to_owned(),
+        before: Some(format_count(before)),
+        after: Some(format_count(after)),
+    })
+}
+
+/// Steps told in a differential.
+const SHARES_MAX: usize = 20;
+
+// How the change of the whole run is spread over its steps, whichever of them the finding is about.
+fn step_shares(case: &Case, change: &Change, cases: &[Case]) -> Vec<StepShare> {
+    if !adds_up(case.key.metric) {
+        return Vec::new();
+    }
+    let whole = cases.iter().find(|other| other.key.step.is_none() && same_family(other, case));
+    let total = whole.and_then(|whole| levels_at(whole, case, change)).map(|(before, after)| after - before);
+    let Some(total) = total.filter(|total| *total != 0.0) else { return Vec::new() };
+    let mut shares: Vec<StepShare> = cases
+        .iter()
+        .filter(|other| same_family(other, case))
+        .filter_map(|other| {
+            let (before, after) = levels_at(other, case, change)?;
+            Some(StepShare { step: other.key.step.clone()?, before, after, share: (after - before) / total })
+        })
+        .filter(|share| share.share.is_finite())
+        .collect();
+    shares.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()));
+    shares.truncate(SHARES_MAX);
+    shares
 }
 
 fn size_of(finding: &Finding) -> String {
@@ -132,8 +199,13 @@ fn same_family(a: &Case, b: &Case) -> bool {
     a.key.pipeline == b.key.pipeline && a.key.metric == b.key.metric && a.key.context == b.key.context
 }
 
-// How much a series moved at the run at which another changed: median after minus median before.
+// How much a series moved at the run at which another changed.
 fn difference_at(case: &Case, of: &Case, change: &Change) -> Option<f64> {
+    levels_at(case, of, change).map(|(before, after)| after - before)
+}
+
+// Medians of a series before and since the run at which another changed.
+fn levels_at(case: &Case, of: &Case, change: &Change) -> Option<(f64, f64)> {
     let first = of.points[change.split].started_at;
     let start = of.points[change.start].started_at;
     let split = match case.fixed_split {
@@ -145,7 +217,7 @@ fn difference_at(case: &Case, of: &Case, change: &Change) -> Option<f64> {
     let from =
         if case.fixed_split.is_some() { 0 } else { case.points.partition_point(|p| p.started_at < start).min(split) };
     let (before, after) = (&case.values[from..split], &case.values[split..]);
-    (before.len() >= 3 && !after.is_empty()).then(|| median(after) - median(before))
+    (before.len() >= 3 && !after.is_empty()).then(|| (median(before), median(after)))
 }
 
 // The step that explains most of a change of the whole run; of steps that explain it alike, the smallest: wrappers

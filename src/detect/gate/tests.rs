@@ -14,6 +14,7 @@ fn series(step: Option<&str>, metric: Metric, values: &[f64]) -> Series {
             value: *value,
             revision: Some(format!("rev{i}")),
             model: None,
+            input_size: None,
         })
         .collect();
     let key = SeriesKey {

@@ -159,6 +159,7 @@ fn make_series(metric: Metric, branch: Option<&str>, values: &[f64], first: usiz
             value: *value,
             revision: None,
             model: None,
+            input_size: None,
         })
         .collect();
     Series { key: SeriesKey { pipeline: "simulated".to_owned(), step: None, metric, context }, points }

@@ -4,7 +4,7 @@ pub mod calibrate;
 pub mod gate;
 pub mod noise;
 pub mod online;
-mod parallel;
+pub(crate) mod parallel;
 pub mod shapes;
 mod tables;
 

@@ -4,7 +4,7 @@ use crate::detect::gate::{GateSettings, Size, grade};
 use crate::detect::segment::find_change_points;
 use crate::detect::settings::Settings;
 use crate::detect::stats::robust::{IQR_TO_SIGMA, MAD_TO_SIGMA, mad, mean, median_sorted, quantile_sorted, sort};
-use crate::model::{Finding, Metric, Severity};
+use crate::model::{Finding, Metric, SeriesKey, Severity};
 use crate::track::wilson_interval;
 
 use super::tracks::Track;
@@ -85,7 +85,7 @@ pub(super) fn find_levels(track: &Track, findings: &[&Finding], settings: &GateS
         .windows(2)
         .map(|pair| {
             let finding = confirmed.iter().find(|(at, _)| *at == pair[1].start).map(|(_, finding)| *finding);
-            split(track.metric(), &pair[0], &pair[1], finding, settings)
+            split(&track.series.key, &pair[0], &pair[1], finding, settings)
         })
         .collect();
     Levels { stretches, splits }
@@ -98,20 +98,20 @@ fn place_of(track: &Track, finding: &Finding) -> Option<usize> {
 }
 
 fn split(
-    metric: Metric,
+    key: &SeriesKey,
     before: &Stretch,
     after: &Stretch,
     finding: Option<&Finding>,
     settings: &GateSettings,
 ) -> Split {
-    let bands = settings.bands.get(&metric).copied().unwrap_or_else(|| metric.bands());
+    let bands = settings.policy.bands(key);
     match finding {
         Some(finding) => {
             Split { at: after.start, before: finding.baseline, after: finding.current, severity: finding.severity }
         }
         None => {
             let size = Size { before: before.level, after: after.level };
-            let severity = grade(size, metric, &bands);
+            let severity = grade(size, key.metric, &bands);
             Split { at: after.start, before: before.level, after: after.level, severity }
         }
     }
@@ -144,7 +144,7 @@ fn stretch(values: &[f64], start: usize, end: usize, is_rate: bool) -> Stretch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Series, SeriesContext, SeriesKey, SeriesPoint};
+    use crate::model::{Series, SeriesContext, SeriesPoint};
 
     fn track(metric: Metric, values: impl IntoIterator<Item = f64>) -> Track {
         let point = |(at, value): (i64, f64)| SeriesPoint {
@@ -154,6 +154,7 @@ mod tests {
             value,
             revision: None,
             model: None,
+            input_size: None,
         };
         let points: Vec<_> = (0_i64..).zip(values).map(point).collect();
         let key = SeriesKey { pipeline: "build".to_owned(), step: None, metric, context: SeriesContext::default() };

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::detect::gate::{GateSettings, judge};
+use crate::detect::gate::GateSettings;
 use crate::detect::stats::robust::{mean, median};
 use crate::model::clock::UnixNanos;
-use crate::model::{Finding, Metric, Series, SeriesContext, Verdict};
+use crate::model::{Finding, Metric, SeriesContext, Verdict};
 use crate::report::comparison::PipelineComparison;
 use crate::report::profile::{BaselineProvenance, SeriesView, StepProfile};
 use crate::store::RunValues;
@@ -52,8 +52,9 @@ pub(super) struct Told {
     pub(super) comparison: Option<PipelineComparison>,
 }
 
-/// Judges the series of one pipeline and tells them as deep as asked. `own` are the runs of each service.
+/// Tells the series of one pipeline, whose verdict is known, as deep as asked. `own` are the runs of each service.
 pub(super) fn judge_pipeline(
+    verdict: Verdict,
     pipeline: &str,
     tracks: &[Track],
     runs: &RunValues,
@@ -61,8 +62,6 @@ pub(super) fn judge_pipeline(
     depth: Depth,
     settings: &GateSettings,
 ) -> Judged {
-    let series: Vec<Series> = tracks.iter().map(Track::for_gate).collect();
-    let verdict = judge(&series, settings);
     let mut by_service: BTreeMap<Option<String>, Vec<&Track>> = BTreeMap::new();
     for track in tracks {
         by_service.entry(track.context().service.clone()).or_default().push(track);

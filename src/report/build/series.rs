@@ -182,6 +182,7 @@ mod tests {
             model: None,
             outcome: Outcome::Success,
             started_ns: 0,
+            input_size: f64::NAN,
             taken_s: f64::NAN,
             values: [f64::NAN; 10],
         }

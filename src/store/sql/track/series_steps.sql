@@ -1,25 +1,29 @@
 -- Question: what did each step of each closed run measure?
--- Needs: $pipeline (null: all), $run_count_max (newest runs of a context), $step_run_count_max (those of them whose
--- steps are read)
--- The values of query/series.sql, a column a metric, in no order: `place` names the row of track/series_runs.sql.
+-- Needs: $pipelines (JSON array of names; null: all), $run_count_max (newest runs of a context), $step_run_count_max
+--        (those of them whose steps are read), $from_ns (start of the oldest of them: older steps need no look)
+-- The values of view/14_step_values.sql, a column a metric, in no order: `place` names the row of
+-- track/series_runs.sql.
 with
 input as (
     select
-        cast($pipeline as varchar) as pipeline,
+        cast($pipelines as varchar) as pipelines,
         cast($run_count_max as bigint) as run_count_max,
         cast($step_run_count_max as bigint) as step_run_count_max
 ),
+wanted as (
+    select unnest(from_json(cast(pipelines as json), '["varchar"]')) as pipeline from input
+),
 numbered as (
     select
-        r.run_key,
-        r.started_ns,
-        r.outcome in ('success', 'unknown') as finished,
+        v.run_key,
+        v.started_ns,
+        v.finished,
         row_number() over (
-            partition by r.pipeline, r.service, r.branch, r.environment, r.host_class
-            order by r.started_ns desc, r.run_key desc
+            partition by v.pipeline, v.service, v.branch, v.environment, v.host_class
+            order by v.started_ns desc, v.run_key desc
         ) as newest
-    from run_rows as r, input
-    where r.state = 'closed' and (input.pipeline is null or r.pipeline = input.pipeline)
+    from run_values as v, input
+    where input.pipelines is null or v.pipeline in (select pipeline from wanted)
 ),
 placed as (
     select n.*, row_number() over (order by n.started_ns, n.run_key) - 1 as place
@@ -40,5 +44,6 @@ select
     cast(sum(s.output_tokens) as double) as output_tokens
 from step_rows as s
 join fitting as f on f.run_key = s.run_key
-where s.last_attempt and s.outcome in ('success', 'unknown')
+-- A step may begin a little before its run by another machine's clock.
+where s.last_attempt and s.outcome in ('success', 'unknown') and s.started_ns >= cast($from_ns as bigint) - 3600000000000
 group by f.place, s.step

@@ -16,5 +16,8 @@ select
     make_timestamp_ns(muted_until_ns) as muted_until,
     changed_by,
     note,
-    cast(finding as json) as finding
+    cast(finding as json) as finding,
+    finding ->> 'kind' as kind,
+    coalesce(json_array_length(members), 0) as moved_with,
+    cast(coalesce(members, '[]') as json) as members
 from alert_rows;
