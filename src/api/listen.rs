@@ -132,7 +132,12 @@ impl Shared {
         let file_bytes = std::fs::metadata(self.store.path()).map_or(0, |meta| meta.len());
         let mut families = door_families(&self.snapshot());
         families.extend(store_families(&self.store.stats(), file_bytes));
-        families.extend(self.pipelines()?.iter().cloned());
+        match self.pipelines() {
+            Ok(pipelines) => families.extend(pipelines.iter().cloned()),
+            // What a service says of itself matters most when it cannot write.
+            Err(error) if !self.store.stats().writable => tracing::warn!(%error, "no figures of pipelines now"),
+            Err(error) => return Err(error),
+        }
         Ok(families)
     }
 

@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{print, print_json};
-use super::{Failure, Format, StoreArg};
-use crate::api::Backend;
+use super::{Failure, Format, StoreArg, rules};
+use crate::api::{ApiError, Backend};
 use crate::model::unit::format_bytes;
 use crate::report::clean::line;
-use crate::store::{Row, log_folder};
+use crate::store::{OnDamage, RESTORE, Row, Store, StoreOptions, log_folder};
 
 /// Something is wrong.
 const EXIT_UNWELL: u8 = 1;
@@ -34,15 +34,25 @@ const QUERY_FACTS: &str = "select
     (select make_timestamp_ns(min(start_ns)) from span_rows) as oldest_span,
     (select make_timestamp_ns(max(start_ns)) from span_rows) as newest_span";
 
-/// Say what state a store is in, what is wrong, and what to do. Opening it loads what was
-/// acknowledged and not loaded, and nothing else is written. Exit 1 where something is wrong.
+/// Tables that are read to the last row.
+const QUERY_TABLES: &str = "select table_name from duckdb_tables() where not internal and not temporary order by all";
+/// Say what state a store is in, what is wrong, and what to do: every row is read. Opening it loads what
+/// was acknowledged and not loaded, and nothing else is written. Exit 1 where something is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline doctor
-  perfline doctor --store http://127.0.0.1:4318 --format json")]
+  perfline doctor --store http://127.0.0.1:4318 --format json
+  perfline doctor --repair")]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     store: StoreArg,
+    /// Where the segment log is damaged: load whatever is whole, keep the damaged segments beside it as
+    /// `.damaged`, and say what is lost.
+    #[arg(long)]
+    repair: bool,
+    /// Do not read every row, which takes as long as the store is large.
+    #[arg(long)]
+    quick: bool,
     /// How the answer is printed.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -81,14 +91,17 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         problems: Vec::new(),
         notes: Vec::new(),
     };
-    match args.store.open_existing().and_then(ask) {
-        Ok(facts) => answer.facts = facts,
-        Err(failure) => {
-            let (what, remedy) = failure.into_parts();
-            answer.problems.push(Problem { what, remedy });
-        }
+    let asked = open(args, &mut answer).and_then(|backend| {
+        let asked = ask(&backend, args.quick, &mut answer);
+        let closed = backend.close();
+        asked.and(Ok(closed?))
+    });
+    if let Err(failure) = asked {
+        let (what, remedy) = failure.into_parts();
+        answer.problems.push(Problem { what, remedy });
     }
     note(&mut answer);
+    note_kept(path, &mut answer);
     match args.format {
         Format::Json => print_json(&answer)?,
         Format::Text => print(&tell(&answer))?,
@@ -96,10 +109,77 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     Ok(if answer.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNWELL) })
 }
 
-fn ask(backend: Backend) -> Result<Row, Failure> {
-    let facts = backend.query(QUERY_FACTS);
-    backend.close()?;
-    Ok(facts?.into_iter().next().unwrap_or_default())
+fn open(args: &DoctorArgs, answer: &mut Answer) -> Result<Backend, Failure> {
+    if !args.repair {
+        return args.store.open_existing();
+    }
+    let path = Path::new(args.store.name());
+    if !path.exists() {
+        return Err(Failure::usage(
+            format!("repair `{}`: there is no such file", args.store.name()),
+            "stop the service and name its DuckDB file by --store",
+        ));
+    }
+    let options = StoreOptions { on_damage: OnDamage::Skip, ..StoreOptions::new(path) };
+    let store = Store::open(&options, rules()?)?;
+    for loss in store.losses() {
+        let segment = loss.path.display();
+        let what = match loss.bytes {
+            Some(bytes) => format!("lost: {bytes} bytes of `{segment}` from byte {} on could not be read", loss.at),
+            None => format!("lost: `{segment}` is missing"),
+        };
+        let remedy = "what is whole was loaded, and the next start goes on behind it".to_owned();
+        answer.problems.push(Problem { what, remedy: Some(remedy) });
+    }
+    Ok(Backend::Local(store))
+}
+
+fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failure> {
+    if let Backend::Local(store) = backend
+        && store.log_gone()
+    {
+        let what = "the segment log is gone, though this store has read from one: what was acknowledged and not loaded went with it";
+        let remedy = "where the folder `<store>.log` still exists elsewhere, stop, and move it back beside the store; it mends itself when the next request is stored";
+        answer.problems.push(Problem { what: what.to_owned(), remedy: Some(remedy.to_owned()) });
+    }
+    match backend.query(QUERY_FACTS) {
+        Ok(facts) => answer.facts = facts.into_iter().next().unwrap_or_default(),
+        Err(error) => {
+            answer.problems.push(unreadable("what it holds", error));
+            return Ok(());
+        }
+    }
+    if quick {
+        return Ok(());
+    }
+    for row in backend.query(QUERY_TABLES)? {
+        let Some(table) = row.get("table_name").and_then(serde_json::Value::as_str) else { continue };
+        // A hash of whole rows reads every column of every block, and DuckDB checks each block's checksum.
+        let read = backend.query(&format!("select bit_xor(hash(t)) from \"{}\" t", table.replace('"', "\"\"")));
+        if let Err(error) = read {
+            answer.problems.push(unreadable(&format!("table `{table}`"), error));
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(what: &str, error: ApiError) -> Problem {
+    let (cause, help) = Failure::from(error).into_parts();
+    // A service that is out of reach, or stalled, has a remedy of its own.
+    Problem { what: format!("{what} cannot be read: {cause}"), remedy: help.or_else(|| Some(RESTORE.to_owned())) }
+}
+
+/// Segments that a repair put aside.
+fn note_kept(store: &Path, answer: &mut Answer) {
+    let files = std::fs::read_dir(log_folder(store)).into_iter().flatten().flatten().map(|file| file.path());
+    let kept = files.filter(|file| file.extension().is_some_and(|ending| ending == "damaged")).count();
+    if kept > 0 {
+        answer.notes.push(Problem {
+            what: format!("{kept} damaged segments are kept in `{}`", log_folder(store).display()),
+            remedy: Some("delete them once nobody wants to look at them".to_owned()),
+        });
+    }
 }
 
 fn note(answer: &mut Answer) {

@@ -112,8 +112,9 @@ async fn serve(config: &Config, store: Store) -> Result<(), Failure> {
         ..DoorState::new(store.clone())
     };
     let server = Server::with_door(store, door);
+    let stopped = stopped();
     print(&format!("grpc {}\nhttp {}\n", address(&grpc)?, address(&http)?))?;
-    server.run(grpc, http, stopped()).await.map_err(|e| Failure::machine("serve", &e))
+    server.run(grpc, http, stopped).await.map_err(|e| Failure::machine("serve", &e))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -124,17 +125,23 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
     listener.local_addr().map_err(|e| Failure::machine("read the listener's address", &e))
 }
 
-/// Resolves at SIGTERM or SIGINT.
-pub(super) async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
+/// Resolves at SIGTERM or SIGINT, which are caught from this call on: a stop that comes right behind the line that says
+/// that the service is ready must find somebody who listens.
+pub(super) fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let caught = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [terminate, interrupt] = caught.map(|caught| async {
+            match caught {
+                Ok(mut caught) => drop(caught.recv().await),
+                // Then the signal keeps its default, which ends the process.
+                Err(_) => std::future::pending().await,
             }
+        });
+        tokio::select! {
+            () = terminate => {}
+            () = interrupt => {}
         }
-        Err(_) => drop(interrupt.await),
     }
 }
 

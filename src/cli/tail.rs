@@ -78,7 +78,8 @@ fn stopped() -> Result<Receiver<()>, Failure> {
         .map_err(|e| Failure::machine("start the runtime", &e))?;
     let (stop, stopped) = channel();
     std::thread::spawn(move || {
-        runtime.block_on(super::serve::stopped());
+        // Within the runtime: signals are caught when it is called.
+        runtime.block_on(async { super::serve::stopped().await });
         // The command may have ended by itself.
         let _ = stop.send(());
     });

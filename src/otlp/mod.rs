@@ -6,6 +6,8 @@ pub mod budget;
 mod check;
 pub mod conventions;
 pub mod door;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod grpc;
 pub mod history;
 pub mod http;

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use super::log::LogError;
 
+/// What helps where the DuckDB file is damaged.
+pub(crate) const RESTORE: &str = "`perfline restore` brings a backup back; the folder `<store>.log` beside the old file, \
+                                  moved beside the restored one, gives what was not loaded yet";
+
 /// Why the store refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -79,6 +83,9 @@ pub enum StoreError {
         /// The cause.
         source: std::io::Error,
     },
+    /// What was acknowledged cannot be loaded now.
+    #[error("the store cannot be written now: what was acknowledged last is safe in the log and cannot be read yet")]
+    Stalled,
     /// The store's threads have ended.
     #[error("the store is closed")]
     Closed,
@@ -109,12 +116,14 @@ impl StoreError {
             Self::ChangedMigration { .. } => {
                 Some("the store was written by a build of another line: use that build, or pass --store".to_owned())
             }
-            Self::Open { .. } => {
-                Some("is it a DuckDB file, and readable? `perfline restore` brings a backup back".to_owned())
-            }
-            Self::Log(LogError::Damaged { .. }) => Some(
-                "acknowledged telemetry lies behind the damage: keep a copy of the folder, then move the segment away \
-                 to go on without it"
+            Self::Open { .. } => Some(format!("is it a DuckDB file, and readable? {RESTORE}")),
+            Self::Sql { source, .. } if source.to_string().contains("Corrupt database file") => Some(RESTORE.to_owned()),
+            Self::Log(LogError::Damaged { .. } | LogError::Missing { .. }) => Some(
+                "`perfline doctor --repair` loads whatever is whole, keeps what is damaged, and says what is lost"
+                    .to_owned(),
+            ),
+            Self::Stalled => Some(
+                "is the disk full? it goes on by itself when there is room; the service's own log says what failed"
                     .to_owned(),
             ),
             _ => None,

@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use duckdb::Connection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
-use super::log::{Bodies, Place, Position, Segments, replay};
+use super::fatal::{stop_where_only_a_restart_helps, told};
+use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
 use crate::otlp::conventions::Rules;
@@ -37,7 +38,7 @@ pub(crate) enum Work {
     /// Load everything that waits, derive, then answer.
     Flush {
         /// Answered when all is queryable.
-        done: oneshot::Sender<Result<(), StoreError>>,
+        done: SyncSender<Result<(), StoreError>>,
     },
     /// Run on the writing connection, after everything that waits was loaded.
     Job(Box<dyn FnOnce(&Connection) + Send>),
@@ -53,11 +54,17 @@ pub(crate) struct LoaderStats {
     pub(super) rows_duplicate: AtomicU64,
     pub(super) rows_undecodable: AtomicU64,
     failing: AtomicBool,
+    closing: AtomicBool,
 }
 
 impl LoaderStats {
     pub(super) fn writable(&self) -> bool {
         !self.failing.load(Relaxed)
+    }
+
+    /// From now on a load that fails is left to the next start.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
     }
 }
 
@@ -116,22 +123,39 @@ impl Loader {
         })
     }
 
-    /// Loads what was acknowledged and not yet loaded. Returns the next free segment number.
-    pub(super) fn recover(&mut self) -> Result<u64, StoreError> {
+    /// Loads what was acknowledged and not yet loaded.
+    pub(super) fn recover(&mut self, on_damage: OnDamage) -> Result<Replay, StoreError> {
         let from = read_position(&self.connection)?;
         let folder = self.segments.folder().to_owned();
-        let found = replay(&folder, from, |entry| {
+        let found = replay(&folder, from, on_damage, |entry| {
             self.take(Place::of(&entry), None);
             self.go_on()
         })?;
         self.load()?;
+        if !found.losses.is_empty() {
+            self.skip_to(found.end)?;
+        }
         if found.torn_bytes > 0 {
             tracing::warn!(bytes = found.torn_bytes, "cut off a torn last write; it was never acknowledged");
+        }
+        if found.gone {
+            tracing::warn!(
+                log = %folder.display(),
+                "the segment log is gone, though this store has read from one: what was acknowledged and not loaded went with it"
+            );
         }
         if found.entries > 0 {
             tracing::info!(requests = found.entries, "loaded what was acknowledged before the last stop");
         }
-        Ok(found.next_segment)
+        Ok(found)
+    }
+
+    /// Goes on behind damage, so that the next start does not meet it again.
+    fn skip_to(&self, end: Position) -> Result<(), StoreError> {
+        self.connection.execute_batch("begin transaction").map_err(StoreError::sql("write the log position"))?;
+        write_position(&self.connection, end)?;
+        self.connection.execute_batch("commit").map_err(StoreError::sql("write the log position"))?;
+        Ok(self.segments.release(end)?)
     }
 
     /// Runs until the log thread is gone, then loads the rest and checkpoints.
@@ -152,7 +176,7 @@ impl Loader {
             self.keep_up();
         }
         if let Err(error) = self.load().and_then(|()| self.derive()).and_then(|()| self.checkpoint()) {
-            tracing::error!(%error, "the last load failed; the log keeps what is missing");
+            tracing::error!(error = told(&error), "the last load failed; the log keeps what is missing");
         }
     }
 
@@ -166,8 +190,9 @@ impl Loader {
                 }
             }
             Work::Flush { done } => {
-                let flushed = self.load().and_then(|()| self.derive());
-                drop(done.send(flushed));
+                let flushed = self.load_for_a_reader().and_then(|()| self.derive());
+                // Who asked may have gone meanwhile.
+                drop(done.try_send(flushed));
             }
             Work::Job(job) => {
                 self.load_until_it_goes_through();
@@ -233,6 +258,14 @@ impl Loader {
         self.stats.busy_ns.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
+    fn load_for_a_reader(&mut self) -> Result<(), StoreError> {
+        self.load().map_err(|error| {
+            stop_where_only_a_restart_helps(&error);
+            tracing::error!(error = told(&error), "loading failed; a reader is told so");
+            StoreError::Stalled
+        })
+    }
+
     /// Loads everything that waits. What fails is undone, and stays in the log for the next try.
     fn load(&mut self) -> Result<(), StoreError> {
         let loaded = self.go_on().and_then(|()| self.commit(Cut::Whole));
@@ -256,16 +289,22 @@ impl Loader {
     /// Whether a step failed; then it is undone.
     fn failed(&mut self, step: Result<(), StoreError>) -> bool {
         let Err(error) = step else { return false };
-        tracing::error!(%error, "loading failed; trying again, the log keeps everything");
+        stop_where_only_a_restart_helps(&error);
+        tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
         if let Err(error) = self.undo() {
-            tracing::error!(%error, "a failed load could not be undone");
+            stop_where_only_a_restart_helps(&error);
+            tracing::error!(error = told(&error), "a failed load could not be undone");
         }
         true
     }
 
     fn load_until_it_goes_through(&mut self) {
         while let Err(error) = self.load() {
-            tracing::error!(%error, "loading failed; trying again, the log keeps everything");
+            stop_where_only_a_restart_helps(&error);
+            if self.stats.closing.load(Relaxed) {
+                return;
+            }
+            tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
             std::thread::sleep(RETRY_PAUSE);
         }
     }
@@ -287,7 +326,8 @@ impl Loader {
             .and_then(|()| self.derive())
             .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout));
         if let Err(error) = kept {
-            tracing::error!(%error, "deriving runs failed; trying again");
+            stop_where_only_a_restart_helps(&error);
+            tracing::error!(error = told(&error), "deriving runs failed; trying again");
         }
         self.upkeep = Instant::now();
     }

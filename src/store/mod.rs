@@ -7,8 +7,9 @@ mod alerts;
 mod columns;
 mod derive;
 mod error;
+mod fatal;
 mod loader;
-mod log;
+pub mod log;
 mod migrate;
 mod parquet;
 mod read;
@@ -18,6 +19,7 @@ mod track;
 mod upkeep;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
+pub(crate) use error::RESTORE;
 pub use error::StoreError;
 pub use parquet::{TextColumns, read_parquet};
 pub use read::Reader;
@@ -27,7 +29,7 @@ pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue
 pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -41,6 +43,7 @@ use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, Sink, SubmitError};
 use loader::{Loader, LoaderStats, Work};
 use log::{LogStats, LogWriter, Segments, Submission};
+pub use log::{Loss, OnDamage};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ pub struct StoreOptions {
     pub load_interval: Duration,
     /// Runs without a root are settled after this long without news.
     pub run_idle_timeout: Duration,
+    /// What to do where the segment log is damaged.
+    pub on_damage: OnDamage,
     /// Where the present comes from.
     pub clock: Clock,
 }
@@ -72,6 +77,7 @@ impl StoreOptions {
             duckdb_threads: 0,
             load_interval: Duration::from_millis(1500),
             run_idle_timeout: Duration::from_secs(60),
+            on_damage: OnDamage::Stop,
             clock: Clock::Wall,
         }
     }
@@ -93,6 +99,8 @@ struct Inner {
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
     budget: Arc<Semaphore>,
     connection: Mutex<Connection>,
+    losses: Vec<Loss>,
+    log_gone: bool,
     log_stats: Arc<LogStats>,
     loader_stats: Arc<LoaderStats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -102,8 +110,13 @@ struct Inner {
 const CHECKPOINT_THRESHOLD: &str = "12MB";
 /// One permit of the buffer budget stands for this many bytes.
 const BUDGET_UNIT: usize = 1024;
-/// Requests that may wait for the log thread.
+/// What the smallest request takes of the budget: beside its body it has a place in two queues and rows under way.
+const REQUEST_UNITS_MIN: usize = 4;
+/// Requests that may wait for the log thread, and as many for the loader: what the budget allows at its default, so
+/// that it is the budget that is full first.
 const SUBMISSIONS_MAX: usize = 65_536;
+/// How often a reader that waits for a load looks whether loads go through at all.
+const STALL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Store {
     /// Opens the file, brings its schema up to date and loads what the log still holds.
@@ -117,10 +130,10 @@ impl Store {
         let log_stats = Arc::new(LogStats::default());
         let readers = connection.try_clone().map_err(StoreError::sql("open a reader"))?;
         let mut loader = Loader::new(connection, segments, rules, options, Arc::clone(&loader_stats))?;
-        let next_segment = loader.recover()?;
+        let replayed = loader.recover(options.on_damage)?;
         let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
         let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
-        let writer = LogWriter::new(folder, next_segment, Arc::clone(&log_stats), work_in);
+        let writer = LogWriter::new(folder, &replayed, Arc::clone(&log_stats), work_in);
         let threads = vec![
             spawn("perfline-log", move || writer.run(inbox))?,
             spawn("perfline-load", move || loader.run(work_out))?,
@@ -133,6 +146,8 @@ impl Store {
             submissions: Mutex::new(Some(submissions)),
             budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
             connection: Mutex::new(readers),
+            log_gone: replayed.gone,
+            losses: replayed.losses,
             log_stats,
             loader_stats,
             threads: Mutex::new(threads),
@@ -144,6 +159,18 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.inner.path
+    }
+
+    /// The store has read from a log of which nothing is left.
+    #[must_use]
+    pub fn log_gone(&self) -> bool {
+        self.inner.log_gone
+    }
+
+    /// What could not be read when the store was opened with [`OnDamage::Skip`].
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        &self.inner.losses
     }
 
     /// Where the present comes from.
@@ -170,9 +197,19 @@ impl Store {
 
     /// Blocks until everything acknowledged so far is in DuckDB and its runs are derived.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let (done, answer) = oneshot::channel();
+        let (done, answer) = sync_channel(1);
         self.work(Work::Flush { done })?;
-        answer.blocking_recv().map_err(|_e| StoreError::Closed)?
+        loop {
+            match answer.recv_timeout(STALL_PAUSE) {
+                Ok(flushed) => return flushed,
+                Err(RecvTimeoutError::Disconnected) => return Err(StoreError::Closed),
+                // Whoever reads hears of it, rather than waiting for room on the disk.
+                Err(RecvTimeoutError::Timeout) if !self.inner.loader_stats.writable() => {
+                    return Err(StoreError::Stalled);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// As [`Store::flush`], and closes every run that has no root: no more is coming.
@@ -205,6 +242,7 @@ impl Store {
     /// Loads what is left, checkpoints and ends the threads. Later calls answer `Closed`.
     pub fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush();
+        self.inner.loader_stats.close();
         self.inner.submissions.lock().unwrap_or_else(PoisonError::into_inner).take();
         let threads: Vec<_> = self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         for thread in threads {
@@ -235,7 +273,7 @@ impl Store {
             rows_duplicate: load.rows_duplicate.load(Relaxed),
             rows_undecodable: load.rows_undecodable.load(Relaxed),
             buffer_bytes_free: self.inner.budget.available_permits() * BUDGET_UNIT,
-            writable: load.writable(),
+            writable: load.writable() && log.writable(),
         }
     }
 
@@ -287,7 +325,7 @@ pub struct StoreStats {
     pub rows_undecodable: u64,
     /// Buffer bytes that are free.
     pub buffer_bytes_free: usize,
-    /// The last load went through.
+    /// The log and the last load could be written.
     pub writable: bool,
 }
 
@@ -306,7 +344,8 @@ impl Store {
     fn send(&self, request: Accepted) -> Result<oneshot::Receiver<Result<(), SubmitError>>, SubmitError> {
         let busy = SubmitError::Busy { retry_after: Duration::from_secs(1) };
         let sender = self.sender().ok_or(SubmitError::Closed)?;
-        let units = u32::try_from(request.body.len() / BUDGET_UNIT + 1).unwrap_or(u32::MAX);
+        let units = (request.body.len() / BUDGET_UNIT + 1).max(REQUEST_UNITS_MIN);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.inner.budget).try_acquire_many_owned(units).map_err(|_e| busy.clone())?;
         let (done, answer) = oneshot::channel();
         sender.try_send(Submission::Request { request, permit, done }).map_err(|refused| match refused {

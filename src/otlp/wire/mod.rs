@@ -10,8 +10,8 @@ mod common;
 mod cursor;
 pub mod logs;
 pub mod metrics;
-#[cfg(test)]
-mod oracle;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod oracle;
 pub mod points;
 pub mod traces;
 

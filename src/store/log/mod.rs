@@ -5,14 +5,24 @@
 //! acknowledged after that sync. The loader moves the log into DuckDB together
 //! with the position it has reached, so a restart replays exactly the rest.
 
+#[cfg(feature = "store")]
 mod bodies;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod reader;
 mod record;
+mod segment;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "store")]
 mod writer;
 
+#[cfg(feature = "store")]
 pub(crate) use bodies::{Bodies, Place};
-pub(crate) use reader::replay;
+pub use reader::{Loss, OnDamage};
+pub(crate) use reader::{Replay, replay};
 pub(crate) use record::Position;
+#[cfg(feature = "store")]
 pub(crate) use writer::{LogStats, LogWriter, Segments, Submission};
 
 use std::path::{Path, PathBuf};
@@ -30,13 +40,19 @@ pub enum LogError {
         /// The cause.
         source: std::io::Error,
     },
-    /// Valid entries follow a damaged one: something other than a torn last write happened.
-    #[error("segment `{}` is damaged at byte {at}, and whole entries follow", path.display())]
+    /// Acknowledged bytes cannot be read: something other than a torn last write happened.
+    #[error("segment `{}` is damaged at byte {at}: acknowledged telemetry there cannot be read", path.display())]
     Damaged {
         /// The segment.
         path: PathBuf,
         /// Where the first damaged entry begins.
         at: u64,
+    },
+    /// A segment says that this one was before it.
+    #[error("segment `{}` is missing: it held acknowledged telemetry that is not in the store", path.display())]
+    Missing {
+        /// The segment.
+        path: PathBuf,
     },
 }
 

@@ -1,20 +1,21 @@
-//! One entry of a segment: a 32-byte header, then the request body.
+//! The bytes of a segment: a header, then entries, each a header of its own and the body of a request.
+//!
+//! Every checksum is keyed by a number that the segment drew by chance. A client does not know it, so no body that it
+//! sends can be taken for an entry, however the log is damaged.
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use crate::model::Signal;
 use crate::otlp::sink::Accepted;
 
-/// Bytes before the first entry of a segment: magic and segment number.
-pub(super) const SEGMENT_HEADER: usize = 16;
+/// Bytes before the first entry of a segment.
+pub(super) const SEGMENT_HEADER: usize = 48;
 /// Bytes before the body of an entry.
-pub(super) const ENTRY_HEADER: usize = 32;
-/// No request may be larger; a larger length in a header is damage.
-pub(super) const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub(super) const ENTRY_HEADER: usize = 40;
 
-const SEGMENT_MAGIC: [u8; 8] = *b"PLSEG001";
-pub(super) const ENTRY_MAGIC: [u8; 4] = *b"PLE1";
+const SEGMENT_MAGIC: [u8; 8] = *b"PLSEG002";
+pub(super) const ENTRY_MAGIC: [u8; 4] = *b"PLE2";
 
 /// A place in the log: everything before it has been dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,51 +35,104 @@ pub(crate) struct Entry {
     pub(crate) end: Position,
 }
 
-pub(super) fn segment_header(number: u64) -> [u8; SEGMENT_HEADER] {
-    let mut header = [0; SEGMENT_HEADER];
-    header[..8].copy_from_slice(&SEGMENT_MAGIC);
-    header[8..].copy_from_slice(&number.to_le_bytes());
-    header
+/// How a segment begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// Number of the segment, also in its name.
+    pub(super) number: u64,
+    /// Keys the checksums.
+    pub(super) seed: u64,
+    /// Up to where the segment before it was synced when this one was begun: less than that there is a loss.
+    pub(super) previous: Position,
 }
 
-/// The header of an entry; its checksum covers the header's first 24 bytes and the body.
-pub(super) fn entry_header(request: &Accepted) -> [u8; ENTRY_HEADER] {
-    let mut header = [0; ENTRY_HEADER];
-    header[..4].copy_from_slice(&ENTRY_MAGIC);
+impl SegmentHeader {
+    pub(super) fn encode(&self) -> [u8; SEGMENT_HEADER] {
+        let mut bytes = [0; SEGMENT_HEADER];
+        bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
+        let numbers = [self.number, self.seed, self.previous.segment, self.previous.offset];
+        for (place, number) in bytes[8..40].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        let checksum = xxh3_64_with_seed(&bytes[..40], self.seed);
+        bytes[40..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// The header at the start of segment `number`; `None` where it is not whole.
+    pub(super) fn decode(bytes: &[u8], number: u64) -> Option<Self> {
+        let bytes = bytes.get(..SEGMENT_HEADER)?;
+        let header = Self {
+            number: u64_at(bytes, 8)?,
+            seed: u64_at(bytes, 16)?,
+            previous: Position { segment: u64_at(bytes, 24)?, offset: u64_at(bytes, 32)? },
+        };
+        (header.number == number && header.encode() == *bytes).then_some(header)
+    }
+}
+
+/// How an entry begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EntryHeader {
+    signal: Signal,
+    items: u32,
+    length: usize,
+    /// Where the group began that was synced with this entry: everything before it was synced already.
+    pub(super) group_start: u64,
+    body_checksum: u64,
+}
+
+impl EntryHeader {
+    /// The header of an entry; `None` where none stands here.
+    pub(super) fn decode(bytes: &[u8], seed: u64) -> Option<Self> {
+        let bytes = bytes.get(..ENTRY_HEADER)?;
+        if bytes[..4] != ENTRY_MAGIC || u64_at(bytes, 32)? != xxh3_64_with_seed(&bytes[..32], seed) {
+            return None;
+        }
+        Some(Self {
+            signal: signal_of(bytes[8])?,
+            items: u32::from_le_bytes(bytes[12..16].try_into().ok()?),
+            length: u32::from_le_bytes(bytes[4..8].try_into().ok()?) as usize,
+            group_start: u64_at(bytes, 16)?,
+            body_checksum: u64_at(bytes, 24)?,
+        })
+    }
+}
+
+/// The header of an entry of the group that begins at `group_start`.
+pub(super) fn entry_header(request: &Accepted, group_start: u64, seed: u64) -> [u8; ENTRY_HEADER] {
+    let mut bytes = [0; ENTRY_HEADER];
+    bytes[..4].copy_from_slice(&ENTRY_MAGIC);
     let length = u32::try_from(request.body.len()).unwrap_or(u32::MAX);
-    header[4..8].copy_from_slice(&length.to_le_bytes());
-    header[8] = signal_code(request.signal);
-    header[12..16].copy_from_slice(&request.items.to_le_bytes());
-    let checksum = checksum(&header, &request.body);
-    header[24..].copy_from_slice(&checksum.to_le_bytes());
-    header
+    bytes[4..8].copy_from_slice(&length.to_le_bytes());
+    bytes[8] = signal_code(request.signal);
+    bytes[12..16].copy_from_slice(&request.items.to_le_bytes());
+    bytes[16..24].copy_from_slice(&group_start.to_le_bytes());
+    bytes[24..32].copy_from_slice(&checksum(&request.body, seed).to_le_bytes());
+    let header_checksum = xxh3_64_with_seed(&bytes[..32], seed);
+    bytes[32..].copy_from_slice(&header_checksum.to_le_bytes());
+    bytes
 }
 
-fn checksum(header: &[u8], body: &[u8]) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(&header[..24]);
+/// The entry at `offset` and where the next begins; `None` where none stands there whole.
+pub(super) fn read_entry(bytes: &Bytes, offset: usize, seed: u64) -> Option<(Accepted, usize)> {
+    let header = EntryHeader::decode(bytes.get(offset..)?, seed)?;
+    let begin = offset.checked_add(ENTRY_HEADER)?;
+    let end = begin.checked_add(header.length)?;
+    if checksum(bytes.get(begin..end)?, seed) != header.body_checksum {
+        return None;
+    }
+    Some((Accepted { signal: header.signal, body: bytes.slice(begin..end), items: header.items }, end))
+}
+
+fn checksum(body: &[u8], seed: u64) -> u64 {
+    let mut hash = Xxh3::with_seed(seed);
     hash.update(body);
     hash.digest()
 }
 
-/// The entry at the start of `bytes`, and its length; `None` where none stands there whole.
-pub(super) fn read_entry(bytes: &Bytes) -> Option<(Accepted, usize)> {
-    let header = bytes.get(..ENTRY_HEADER)?;
-    if header[..4] != ENTRY_MAGIC {
-        return None;
-    }
-    let length = u32::from_le_bytes(header[4..8].try_into().ok()?) as usize;
-    if length > BODY_BYTES_MAX {
-        return None;
-    }
-    let end = ENTRY_HEADER.checked_add(length)?;
-    let body = bytes.get(ENTRY_HEADER..end)?;
-    if checksum(header, body).to_le_bytes() != header[24..] {
-        return None;
-    }
-    let signal = signal_of(header[8])?;
-    let items = u32::from_le_bytes(header[12..16].try_into().ok()?);
-    Some((Accepted { signal, body: bytes.slice(ENTRY_HEADER..end), items }, end))
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 fn signal_code(signal: Signal) -> u8 {
