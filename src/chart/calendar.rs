@@ -117,10 +117,7 @@ fn label(at: UnixNanos, step: Step) -> String {
     day.strftime(pattern).to_string()
 }
 
-/// `4 Mar 2026`.
-pub(super) fn day(at: UnixNanos) -> String {
-    utc(at).map_or_else(|| "invalid time".to_owned(), |at| at.strftime("%-d %b %Y").to_string())
-}
+pub(super) use crate::model::unit::format_day as day;
 
 /// `4 Mar to 2 May 2026`, `4 Mar 2026, 08:00 to 14:30 UTC`.
 pub(super) fn span(from: UnixNanos, to: UnixNanos) -> String {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Better;
 use crate::model::clock::UnixNanos;
 
 use super::axes::{self, Key, TIME_AXIS_HEIGHT, seconds};
@@ -40,6 +41,22 @@ pub struct Forecast {
     /// What must not be crossed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+    /// Which way is better: says on which side of the limit it is already too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub better: Option<Better>,
+}
+
+/// When the limit is met, going by the fan. None: not within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meeting {
+    /// The metric stands beyond it already.
+    pub already: bool,
+    /// By the middle of the forecast.
+    pub expected: Option<UnixNanos>,
+    /// By the end of the outer interval that comes first.
+    pub earliest: Option<UnixNanos>,
+    /// By its other end.
+    pub latest: Option<UnixNanos>,
 }
 
 /// A value that was measured.
@@ -113,16 +130,46 @@ impl Forecast {
         self.history.iter().map(|past| past.time).max().unwrap_or_default()
     }
 
-    fn newest(&self) -> f64 {
-        self.history.iter().max_by_key(|past| past.time).map_or(0.0, |past| past.value)
+    /// Where it stands now: the fan's beginning where it begins at the present, else the newest value.
+    fn level(&self) -> f64 {
+        let newest = || self.history.iter().max_by_key(|past| past.time).map_or(0.0, |past| past.value);
+        self.ahead.first().filter(|ahead| ahead.time <= self.now()).map_or_else(newest, |ahead| ahead.middle)
     }
 
-    /// When a line of the fan first reaches the limit, coming from the newest value's side.
-    fn crossing(&self, line: Line) -> Option<UnixNanos> {
-        let limit = self.limit.as_ref()?.value;
-        let below = self.newest() < limit;
-        let reached = |ahead: &&Ahead| if below { line(ahead) >= limit } else { line(ahead) <= limit };
-        self.ahead.iter().find(reached).map(|ahead| ahead.time)
+    /// When the limit is met.
+    #[must_use]
+    pub fn meeting(&self) -> Meeting {
+        let Some(limit) = self.limit.as_ref().map(|limit| limit.value) else { return Meeting::default() };
+        let below = self.level() < limit;
+        let already = match self.better {
+            Some(Better::Lower) => !below,
+            Some(Better::Higher) => self.level() <= limit,
+            None => false,
+        };
+        if already {
+            return Meeting { already, ..Meeting::default() };
+        }
+        let (early, late): (Line, Line) =
+            if below { (|a| a.high_95, |a| a.low_95) } else { (|a| a.low_95, |a| a.high_95) };
+        Meeting {
+            already,
+            expected: self.crossing(|ahead| ahead.middle, limit, below),
+            earliest: self.crossing(early, limit, below),
+            latest: self.crossing(late, limit, below),
+        }
+    }
+
+    /// When a line of the fan first reaches a value, coming from one side; straight between its points.
+    fn crossing(&self, line: Line, limit: f64, below: bool) -> Option<UnixNanos> {
+        let reached = |value: f64| if below { value >= limit } else { value <= limit };
+        let at = self.ahead.iter().position(|ahead| reached(line(ahead)))?;
+        let (time, value) = (self.ahead[at].time, line(&self.ahead[at]));
+        let Some((start, from)) = at.checked_sub(1).map(|at| (self.ahead[at].time, line(&self.ahead[at]))) else {
+            return Some(time);
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "a share of the time between two points")]
+        let passed = (time.saturating_sub(start) as f64 * ((limit - from) / (value - from)).clamp(0.0, 1.0)) as i64;
+        Some(start.saturating_add(passed))
     }
 
     fn message(&self) -> String {
@@ -139,12 +186,13 @@ impl Forecast {
             );
         };
         let named = format!("{} of {}", brief(&limit.label), self.unit.text(limit.value));
-        let below = self.newest() < limit.value;
-        let (early, late): (Line, Line) =
-            if below { (|a| a.high_95, |a| a.low_95) } else { (|a| a.low_95, |a| a.high_95) };
-        let (middle, first) = (self.crossing(|ahead| ahead.middle), self.crossing(early));
-        let (middle, first, until) = (middle.map(calendar::day), first.map(calendar::day), calendar::day(last.time));
-        match (middle, first, self.crossing(late).map(calendar::day)) {
+        let meeting = self.meeting();
+        if meeting.already {
+            return format!("{what} is beyond the {named} already");
+        }
+        let days = (meeting.expected.map(calendar::day), meeting.earliest.map(calendar::day));
+        let until = calendar::day(last.time);
+        match (days.0, days.1, meeting.latest.map(calendar::day)) {
             (Some(middle), Some(first), Some(last)) => {
                 format!("{what} meets the {named} about {middle} (95 %: {first} to {last})")
             }
@@ -160,9 +208,9 @@ impl Forecast {
     fn description(&self) -> String {
         let Some(last) = self.ahead.last() else { return self.message() };
         format!(
-            "{}. Newest value {}; expected on {}: {}, half of the time {} to {}, 95 % {} to {}",
+            "{}. Now {}; expected on {}: {}, half of the time {} to {}, 95 % {} to {}",
             self.message(),
-            self.unit.text(self.newest()),
+            self.unit.text(self.level()),
             calendar::day(last.time),
             self.unit.text(last.middle),
             self.unit.text(last.low_50),
@@ -224,18 +272,21 @@ impl Forecast {
     }
 
     fn draw_fan(&self, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
-        let (first, start) = (self.times().0, (seconds(self.times().0, self.now()), self.newest()));
+        let first = self.times().0;
+        // A fan that begins at the present needs no tip.
+        let tip = self.ahead.first().filter(|ahead| ahead.time > self.now());
+        let start = tip.map(|_| (seconds(first, self.now()), self.level()));
         let line = |value: Line| -> Vec<(f64, f64)> {
             self.ahead.iter().map(|ahead| (seconds(first, ahead.time), value(ahead).clamp(low, high))).collect()
         };
         let fans: [(Line, Line, f64); 2] = [(|a| a.low_95, |a| a.high_95, 0.14), (|a| a.low_50, |a| a.high_50, 0.22)];
         for (lower, upper, solid) in fans {
             if !self.ahead.is_empty() {
-                let around = [start].into_iter().chain(line(upper)).chain(line(lower).into_iter().rev());
+                let around = start.into_iter().chain(line(upper)).chain(line(lower).into_iter().rev());
                 plot.mark(&Mark::new(Form::Area, Ink::Series, around).opacity(solid))?;
             }
         }
-        let middle = [start].into_iter().chain(line(|ahead| ahead.middle));
+        let middle = start.into_iter().chain(line(|ahead| ahead.middle));
         plot.mark(&Mark::new(Form::Line, Ink::Series, middle).dash("4 2").stroke(1.8))
     }
 
@@ -282,7 +333,7 @@ impl Forecast {
             return Ok(());
         }
         canvas.mark(Mark::new(Form::Line, Ink::Worse, [(left, y), (right, y)]).dash("5 3").stroke(1.3))?;
-        let Some(at) = self.crossing(|ahead| ahead.middle) else { return Ok(()) };
+        let Some(at) = self.meeting().expected else { return Ok(()) };
         let x = plot.pixel((seconds(self.times().0, at), limit.value)).0;
         let tip = format!("expected {}", calendar::day(at));
         canvas.mark(Mark::new(Form::Diamond(5.0), Ink::Paper, [(x, y)]).outline(Ink::Worse, 1.8).tip(tip))?;

@@ -58,7 +58,9 @@ pub struct Grade {
     pub name: String,
 }
 
-fn grades() -> Vec<Grade> {
+/// The words of perfline.
+#[must_use]
+pub fn grades() -> Vec<Grade> {
     let words = [(0.0, "critical"), (40.0, "poor"), (60.0, "fair"), (75.0, "good"), (90.0, "excellent")];
     words.into_iter().map(|(from, name)| Grade { from, name: name.to_owned() }).collect()
 }

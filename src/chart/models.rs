@@ -72,11 +72,12 @@ struct Layer {
 
 impl UsagePanel {
     fn sum(&self, rows: &[usize], period: usize) -> f64 {
-        rows.iter().filter_map(|row| *self.values.get(*row)?.get(period)?).sum()
+        rows.iter().filter_map(|row| *self.values.get(*row)?.get(period)?).fold(0.0, |sum, value| sum + value)
     }
 
     fn total(&self, rows: &[usize]) -> f64 {
-        rows.iter().filter_map(|row| self.values.get(*row)).flatten().flatten().sum()
+        // From zero: the sum of nothing would be -0.
+        rows.iter().filter_map(|row| self.values.get(*row)).flatten().flatten().fold(0.0, |sum, value| sum + value)
     }
 
     fn is_unknown(&self, period: usize) -> bool {

@@ -37,6 +37,9 @@ pub struct Trend {
     /// How far the level moved there, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_percent: Option<f64>,
+    /// Unit of the values, where it is not that of the whole grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
 }
 
 /// Spec of a sparkline: no axes, no words; its title is read aloud and shown on hover.
@@ -230,11 +233,16 @@ impl SparklineGrid {
         let title = self.frame.title.as_deref().map_or(message, clean);
         let note = "newest value and its change; the band is the expected range; each cell has its own scale";
         let subtitle = self.frame.subtitle.as_deref().map_or_else(|| note.to_owned(), clean);
-        let described = || self.cells.iter().take(12).map(|cell| cell.words(self.unit)).collect::<Vec<_>>().join(". ");
+        let described =
+            || self.cells.iter().take(12).map(|cell| cell.words(self.unit_of(cell))).collect::<Vec<_>>().join(". ");
         let description = self.frame.description.as_deref().map_or_else(described, clean);
         let (columns, _) = self.layout();
         let height = count(self.cells.len().div_ceil(columns)) * CELL_HEIGHT + 4.0;
         Ok(Plan { title, subtitle, description, height, header: true })
+    }
+
+    fn unit_of(&self, cell: &Trend) -> Unit {
+        cell.unit.unwrap_or(self.unit)
     }
 
     /// Number of columns, and the width of one.
@@ -259,7 +267,7 @@ impl SparklineGrid {
     fn draw_cell(&self, canvas: &Canvas<'_>, cell: &Trend, at: (f64, f64), width: f64) -> Result<(), ChartError> {
         let ((left, top), ink) = (at, cell.ink(self.better));
         let right = left + width;
-        let value = cell.newest().map_or_else(|| "no values".to_owned(), |value| self.unit.text(value));
+        let value = cell.newest().map_or_else(|| "no values".to_owned(), |value| self.unit_of(cell).text(value));
         let value = Face::STRONG.fit(&value, width * 0.45);
         let mut room = width - Face::STRONG.width(&value) - 8.0;
         canvas.text((right, top), &value, Type::new(Face::STRONG, Ink::Text).right())?;
@@ -276,6 +284,6 @@ impl SparklineGrid {
         canvas.text((left, top), &name, Type::new(Face::LABEL, Ink::Text))?;
         cell.draw(canvas, line, self.better)?;
         let ground = Mark::new(Form::Bar, Ink::Paper, [(left, top - 2.0), (right, top + 48.0)]);
-        canvas.mark(ground.opacity(0.0).tip(cell.words(self.unit)))
+        canvas.mark(ground.opacity(0.0).tip(cell.words(self.unit_of(cell))))
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::forecast::{Ahead, Forecast, Limit, Past};
 use super::frame::Frame;
 use super::timeline::{Level, Point, PointMark, Timeline};
-use super::{ChartError, Spec, gallery, render, render_inline, render_responsive, stylesheet};
-use crate::model::metric::Metric;
+use super::{ChartError, Spec, Unit, gallery, render, render_inline, render_responsive, stylesheet};
+use crate::model::metric::{Better, Metric};
 
 /// Fails where markup is not well-formed XML of the plain kind that we write. Gives every id.
 fn ids_of_well_formed(svg: &str) -> BTreeSet<String> {
@@ -151,6 +152,53 @@ fn a_hundred_thousand_runs_fit_into_a_small_file_and_keep_their_spike() {
     assert!(svg.len() < 40_000, "{} bytes", svg.len());
     points[61_803].value = Some(60.0);
     assert_ne!(svg, render_inline(&Spec::Timeline(timeline(points))).unwrap(), "one run in 100,000 is seen");
+}
+
+/// A fan of three points that rises from 10 to 20, its outer ends 2 away.
+fn fan(limit: f64, better: Option<Better>) -> Forecast {
+    let day = 86_400_000_000_000_i64;
+    let ahead = |at: i64| {
+        let middle = 10.0 + 5.0 * at as f64;
+        let (low_95, high_95) = (middle - 2.0, middle + 2.0);
+        Ahead { time: (10 + at) * day, middle, low_50: middle - 1.0, high_50: middle + 1.0, low_95, high_95 }
+    };
+    Forecast {
+        frame: Frame::new("fan"),
+        subject: "p".to_owned(),
+        quantity: "memory".to_owned(),
+        unit: Unit::Score,
+        history: (0..=10).map(|at| Past { time: at * day, value: 10.0 }).collect(),
+        ahead: (0..3).map(ahead).collect(),
+        limit: Some(Limit { value: limit, label: "limit".to_owned() }),
+        better,
+    }
+}
+
+#[test]
+fn a_limit_is_met_between_the_points_of_a_fan() {
+    let hours = |at: Option<i64>| at.map(|at| at / 3_600_000_000_000 - 240);
+    let met = fan(16.0, Some(Better::Lower)).meeting();
+    // 16 lies a fifth between 15 and 20; the ends reach it from 14 and 18.
+    assert_eq!((hours(met.expected), hours(met.earliest), hours(met.latest)), (Some(28), Some(19), Some(38)));
+    let far = fan(30.0, Some(Better::Lower)).meeting();
+    assert_eq!((far.already, far.expected, far.earliest), (false, None, None));
+    assert!(fan(9.0, Some(Better::Lower)).meeting().already, "a ceiling below where it stands");
+    assert!(fan(11.0, Some(Better::Higher)).meeting().already, "a floor above where it stands");
+    let title = render(&Spec::Forecast(fan(9.0, Some(Better::Lower)))).unwrap();
+    assert!(title.contains("is beyond the limit of 9 already"), "{title}");
+}
+
+#[test]
+fn a_long_history_before_a_fan_keeps_its_spike_in_a_small_file() {
+    let mut spec = fan(40.0, None);
+    spec.history =
+        (0..100_000_i64).map(|at| Past { time: at * 8_640_000_000, value: 10.0 + (at % 7) as f64 / 10.0 }).collect();
+    spec.history[54_321].value = 39.0;
+    let svg = render(&Spec::Forecast(spec.clone())).unwrap();
+    spec.history[54_321].value = 10.0;
+    let without = render(&Spec::Forecast(spec)).unwrap();
+    assert!(svg.len() < 60_000, "{} bytes", svg.len());
+    assert_ne!(svg, without, "the spike is drawn");
 }
 
 #[test]

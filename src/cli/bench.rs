@@ -4,6 +4,7 @@ mod detect;
 mod ingest;
 mod payload;
 mod process;
+mod report;
 mod send;
 
 use std::process::ExitCode;
@@ -25,11 +26,14 @@ enum What {
     Ingest(ingest::IngestArgs),
     /// How often the detector and the gate are right, simulated; what judging a store costs.
     Detect(detect::DetectArgs),
+    /// How long reports take over a large store: the executive one, and a pipeline's page.
+    Report(report::ReportArgs),
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     match &args.what {
         What::Ingest(args) => ingest::run(args),
         What::Detect(args) => detect::run(args),
+        What::Report(args) => report::run(args),
     }
 }

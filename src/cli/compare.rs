@@ -1,5 +1,6 @@
 //! `perfline compare`: two sets of runs side by side.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,22 +9,30 @@ use super::backtest::read;
 use super::output::{print, print_json, terminal_width};
 use super::{Failure, Format, StoreArg};
 use crate::api::{Backend, RunQuery};
-use crate::model::unit::{format_change_percent, format_duration, format_metric, format_time};
-use crate::model::{Metric, Series};
-use crate::report::clean::name;
-use crate::report::{Align, ChangeWord, Comparison, Estimate, Kind, PipelineComparison, Table, Window, compare_series};
+use crate::model::unit::{
+    format_change_percent, format_duration, format_metric, format_minute, format_time, parse_time,
+};
+use crate::model::{Metric, Series, SeriesPoint};
+use crate::report::clean::{line, name};
+use crate::report::{
+    Align, Alike, ChangeWord, Comparison, Estimate, Kind, PipelineComparison, Table, Tone, Window, alike,
+    compare_series, order_worst_first, say_context,
+};
 
 /// Newest runs of a pipeline or branch that are compared.
 const RUNS_MAX: usize = 20;
 
-/// Compare two pipelines, two runs, or two branches; without operands the newest 20 runs of every
-/// pipeline with the 20 before. A is the one that B is measured against.
+/// Compare two pipelines, runs, branches, revisions or periods; without operands the newest 20 runs of every
+/// pipeline with the 20 before. A is the one that B is measured against. Runs of one context are compared: a difference
+/// between two machines is none between two pipelines.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline compare
   perfline compare nightly nightly-v2
   perfline compare 1841 1842
-  perfline compare --branch fix/cache --base-branch main --pipeline nightly")]
+  perfline compare --branch fix/cache --base-branch main --pipeline nightly
+  perfline compare --revision 4f2a91c --base-revision 9e01b77
+  perfline compare --since 2026-05-01T00:00:00Z --base-since 2026-04-01T00:00:00Z")]
 pub(crate) struct CompareArgs {
     /// A pipeline, or a run_key or run_id.
     #[arg(requires = "b")]
@@ -38,6 +47,24 @@ pub(crate) struct CompareArgs {
     /// ... with the runs of that one.
     #[arg(long, requires = "branch", default_value = "main", value_name = "BRANCH")]
     base_branch: String,
+    /// Compare the runs of this revision (or its beginning) ...
+    #[arg(long, conflicts_with_all = ["a", "branch"], requires = "base_revision", value_name = "REVISION")]
+    revision: Option<String>,
+    /// ... with the runs of that one.
+    #[arg(long, requires = "revision", value_name = "REVISION")]
+    base_revision: Option<String>,
+    /// Compare the runs from this time on (RFC 3339) ...
+    #[arg(long, conflicts_with_all = ["a", "branch", "revision"], value_parser = parse_time, value_name = "TIME")]
+    since: Option<i64>,
+    /// ... until that time ...
+    #[arg(long, requires = "since", value_parser = parse_time, value_name = "TIME")]
+    until: Option<i64>,
+    /// ... with those before it, from this time on.
+    #[arg(long, requires = "since", value_parser = parse_time, value_name = "TIME")]
+    base_since: Option<i64>,
+    /// Where those end, if not at --since.
+    #[arg(long, requires = "since", value_parser = parse_time, value_name = "TIME")]
+    base_until: Option<i64>,
     /// Only this pipeline.
     #[arg(long, conflicts_with = "a")]
     pipeline: Option<String>,
@@ -46,13 +73,20 @@ pub(crate) struct CompareArgs {
     format: Format,
 }
 
+/// Two sets of runs, chosen by what their series or points say.
+struct Sides<'a> {
+    a: String,
+    b: String,
+    /// The sides may differ in their branch: that is what is compared.
+    across_branches: bool,
+    /// Only the newest runs of each side.
+    newest_only: bool,
+    keep: &'a dyn Fn(&Series, &SeriesPoint, bool) -> bool,
+}
+
 pub(super) fn run(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let backend = args.store.open_existing()?;
-    let found = match (&args.a, &args.b, &args.branch) {
-        (Some(a), Some(b), _) => compare_two(&backend, a, b),
-        (_, _, Some(branch)) => compare_branches(&backend, branch, &args.base_branch, args.pipeline.as_deref()),
-        _ => compare_newest(&backend, args.pipeline.as_deref()),
-    };
+    let found = compare(&backend, args);
     backend.close()?;
     let found = found?;
     match args.format {
@@ -72,42 +106,102 @@ fn compare_newest(backend: &Backend, pipeline: Option<&str>) -> Result<Compariso
     })
 }
 
-fn compare_branches(
-    backend: &Backend,
-    branch: &str,
-    base: &str,
-    pipeline: Option<&str>,
-) -> Result<Comparison, Failure> {
-    let series = read(backend, pipeline)?;
-    let on = |wanted: &str| -> Vec<Series> {
-        series.iter().filter(|series| series.key.context.branch.as_deref() == Some(wanted)).cloned().collect()
+fn compare(backend: &Backend, args: &CompareArgs) -> Result<Comparison, Failure> {
+    let pipeline = args.pipeline.as_deref();
+    if let (Some(a), Some(b)) = (&args.a, &args.b) {
+        return compare_two(backend, a, b);
+    }
+    if let Some(branch) = &args.branch {
+        let wanted = |is_b: bool| if is_b { branch } else { &args.base_branch };
+        let keep =
+            |series: &Series, _: &SeriesPoint, is_b: bool| series.key.context.branch.as_ref() == Some(wanted(is_b));
+        let (a, b) = (format!("branch {}", args.base_branch), format!("branch {branch}"));
+        return compare_sides(
+            backend,
+            pipeline,
+            &Sides { a, b, across_branches: true, newest_only: true, keep: &keep },
+        );
+    }
+    if let (Some(revision), Some(base)) = (&args.revision, &args.base_revision) {
+        let keep = |_: &Series, point: &SeriesPoint, is_b: bool| {
+            let wanted = if is_b { revision } else { base };
+            point.revision.as_ref().is_some_and(|known| known.starts_with(wanted.as_str()))
+        };
+        let (a, b) = (format!("revision {base}"), format!("revision {revision}"));
+        return compare_sides(
+            backend,
+            pipeline,
+            &Sides { a, b, across_branches: true, newest_only: true, keep: &keep },
+        );
+    }
+    let Some(since) = args.since else { return compare_newest(backend, pipeline) };
+    let (b_from, b_to) = (since, args.until.unwrap_or(i64::MAX));
+    let (a_from, a_to) = (args.base_since.unwrap_or(i64::MIN), args.base_until.unwrap_or(since));
+    let keep = |_: &Series, point: &SeriesPoint, is_b: bool| {
+        if is_b { (b_from..b_to).contains(&point.started_at) } else { (a_from..a_to).contains(&point.started_at) }
     };
-    let (a, b) = (on(base), on(branch));
-    for (side, wanted) in [(&a, base), (&b, branch)] {
+    let (a, b) = (period(args.base_since, Some(a_to)), period(Some(since), args.until));
+    compare_sides(backend, pipeline, &Sides { a, b, across_branches: false, newest_only: false, keep: &keep })
+}
+
+fn period(from: Option<i64>, to: Option<i64>) -> String {
+    match (from, to) {
+        (Some(from), Some(to)) => format!("{} to {}", format_minute(from), format_minute(to)),
+        (Some(from), None) => format!("since {}", format_minute(from)),
+        (None, Some(to)) => format!("before {}", format_minute(to)),
+        (None, None) => "every run".to_owned(),
+    }
+}
+
+/// Pipeline by pipeline, those that have runs on both sides, worst first.
+fn compare_sides(backend: &Backend, pipeline: Option<&str>, sides: &Sides<'_>) -> Result<Comparison, Failure> {
+    let series = read(backend, pipeline)?;
+    let side = |is_b: bool| -> Vec<Series> {
+        let chosen = series.iter().filter_map(|one| {
+            let points: Vec<_> = one.points.iter().filter(|point| (sides.keep)(one, point, is_b)).cloned().collect();
+            (!points.is_empty()).then(|| Series { key: one.key.clone(), points })
+        });
+        chosen.collect()
+    };
+    let (a, b) = (side(false), side(true));
+    for (side, wanted) in [(&a, &sides.a), (&b, &sides.b)] {
         if side.is_empty() {
             return Err(Failure::usage(
-                format!("no ended run of branch `{wanted}` is stored"),
-                "`perfline query 'select distinct branch from runs'` lists them",
+                format!("no ended run of `{wanted}` is stored"),
+                "`perfline query 'select branch, revision, min(started_at), max(started_at) from runs group by all'` lists them",
             ));
         }
     }
-    let mut names: Vec<String> = b.iter().map(|series| series.key.pipeline.clone()).collect();
-    names.dedup();
     let of = |side: &[Series], name: &str| -> Vec<Series> {
         side.iter().filter(|series| series.key.pipeline == name).cloned().collect()
     };
-    let pipelines = names.iter().map(|name| side_by_side(name, newest(of(&a, name)), newest(of(&b, name)))).collect();
-    Ok(Comparison { a: format!("branch {base}"), b: format!("branch {branch}"), pipelines })
+    let in_a: BTreeSet<&str> = a.iter().map(|series| series.key.pipeline.as_str()).collect();
+    let both: BTreeSet<&str> =
+        b.iter().map(|series| series.key.pipeline.as_str()).filter(|name| in_a.contains(name)).collect();
+    let one = |name: &&str| {
+        let alike = alike(of(&a, name), of(&b, name), sides.across_branches);
+        side_by_side(name, alike, sides.newest_only)
+    };
+    let mut pipelines: Vec<PipelineComparison> = both.iter().map(one).collect();
+    if pipelines.is_empty() {
+        return Err(Failure::usage(
+            format!("no pipeline has runs of both `{}` and `{}`", sides.a, sides.b),
+            "`perfline compare A B` compares two pipelines of different names",
+        ));
+    }
+    order_worst_first(&mut pipelines);
+    Ok(Comparison { a: sides.a.clone(), b: sides.b.clone(), pipelines })
 }
 
 fn compare_two(backend: &Backend, a: &str, b: &str) -> Result<Comparison, Failure> {
     let (first, second) = (pick(backend, a)?, pick(backend, b)?);
     let title = if a == b { a.to_owned() } else { format!("{a} and {b}") };
-    let pipelines = vec![side_by_side(&title, first, second)];
+    let alike = alike(first, second, false);
+    let pipelines = vec![side_by_side(&title, alike, true)];
     Ok(Comparison { a: a.to_owned(), b: b.to_owned(), pipelines })
 }
 
-/// The series of a run where one has that name, else of the newest runs of a pipeline.
+/// The series of a run where one has that name, else of a pipeline.
 fn pick(backend: &Backend, wanted: &str) -> Result<Vec<Series>, Failure> {
     let runs = backend.runs(&RunQuery { run: Some(wanted.to_owned()), ..RunQuery::default() })?;
     let Some(first) = runs.first() else {
@@ -118,7 +212,7 @@ fn pick(backend: &Backend, wanted: &str) -> Result<Vec<Series>, Failure> {
                 "`perfline runs` lists them",
             ))
         } else {
-            Ok(newest(series))
+            Ok(series)
         };
     };
     if runs.len() > 1 {
@@ -163,20 +257,35 @@ fn starts(series: &[Series]) -> Vec<(i64, String)> {
     all
 }
 
-fn side_by_side(title: &str, a: Vec<Series>, b: Vec<Series>) -> PipelineComparison {
+fn side_by_side(title: &str, alike: Alike, newest_only: bool) -> PipelineComparison {
+    let cut = |side: Vec<Series>| if newest_only { newest(side) } else { side };
+    let (a, b) = (cut(alike.a), cut(alike.b));
     let window = |side: &[Series]| {
         let all = starts(side);
         let time = |at: Option<&(i64, String)>| at.map(|(at, _)| format_time(*at));
         Window { runs: all.len() as u64, from: time(all.first()), to: time(all.last()) }
     };
     let (metrics, steps) = compare_series(&a, &b);
-    PipelineComparison { pipeline: title.to_owned(), service: None, a: window(&a), b: window(&b), metrics, steps }
+    PipelineComparison {
+        pipeline: title.to_owned(),
+        service: None,
+        context: alike.context,
+        note: alike.note,
+        a: window(&a),
+        b: window(&b),
+        metrics,
+        steps,
+    }
 }
 
 fn tell(found: &Comparison) -> String {
     let mut out = format!("A: {}\nB: {}\n", name(&found.a), name(&found.b));
     for pipeline in &found.pipelines {
         out += &format!("\n{}  ({} runs, {} runs)\n", name(&pipeline.pipeline), pipeline.a.runs, pipeline.b.runs);
+        let context = pipeline.context.as_ref().and_then(say_context);
+        for said in context.into_iter().chain(pipeline.note.clone()) {
+            out += &format!("{}\n", Tone::Quiet.paint(&line(&said)));
+        }
         let mut table = Table::new(&[
             ("what", Align::Left),
             ("A", Align::Right),
@@ -190,15 +299,15 @@ fn tell(found: &Comparison) -> String {
                 |value: Option<f64>| value.map_or("–".to_owned(), |value| format_metric(change.metric, value));
             let known = change.change_percent;
             let percent = known.map(|known| known.value).or_else(|| percent(change.a, change.b));
-            table.row(row(change.metric.label(), value(change.a), value(change.b), percent, known, change.word));
+            table.toned(row(change.metric.label(), value(change.a), value(change.b), percent, known, change.word));
         }
         for step in &pipeline.steps {
             let value = |value: Option<f64>| value.map_or("–".to_owned(), format_duration);
             let percent = step.change_percent.map(|known| known.value).or_else(|| percent(step.a_s, step.b_s));
             let label = format!("step {} {}", step.step, Metric::Duration.label());
-            table.row(row(&label, value(step.a_s), value(step.b_s), percent, step.change_percent, step.word));
+            table.toned(row(&label, value(step.a_s), value(step.b_s), percent, step.change_percent, step.word));
         }
-        out += &table.render(terminal_width());
+        out += &table.ansi(terminal_width());
     }
     out
 }
@@ -214,16 +323,25 @@ fn row(
     percent: Option<f64>,
     known: Option<Estimate>,
     word: ChangeWord,
-) -> [String; 6] {
+) -> [(String, Tone); 6] {
     let interval = known.map_or("–".to_owned(), |known| {
         format!("{} to {}", format_change_percent(known.low), format_change_percent(known.high))
     });
-    let word = match word {
-        ChangeWord::Regressed => "regressed",
-        ChangeWord::Improved => "improved",
-        ChangeWord::WithinNoise => "within noise",
-        ChangeWord::NoChange => "no change",
-        ChangeWord::NotEnoughData => "too few runs to say",
+    let (word, tone) = match word {
+        ChangeWord::Regressed => ("regressed", Tone::Bad),
+        ChangeWord::Improved => ("improved", Tone::Good),
+        ChangeWord::WithinNoise => ("within noise", Tone::Quiet),
+        ChangeWord::NoChange => ("no change", Tone::Quiet),
+        ChangeWord::NotEnoughData => ("too few runs to say", Tone::Warn),
     };
-    [label.to_owned(), a, b, percent.map_or("–".to_owned(), format_change_percent), interval, word.to_owned()]
+    let change = percent.map_or("–".to_owned(), format_change_percent);
+    let told = if matches!(tone, Tone::Bad | Tone::Good) { tone } else { Tone::Plain };
+    [
+        (label.to_owned(), Tone::Plain),
+        (a, Tone::Plain),
+        (b, Tone::Plain),
+        (change, told),
+        (interval, Tone::Plain),
+        (word.to_owned(), tone),
+    ]
 }

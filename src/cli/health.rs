@@ -7,7 +7,13 @@ use serde::Serialize;
 
 use super::output::{print, print_json, terminal_width};
 use super::{Failure, Format, StoreArg};
-use crate::report::{Align, Estimate, Kind, PipelineProfile, Table, health_table};
+use crate::model::Metric;
+use crate::model::unit::format_time;
+use crate::report::clean::name;
+use crate::report::{
+    Align, Estimate, Forecast, HealthPoint, Kind, Limit, MetricSummary, ModelUse, Outcomes, PipelineProfile, Slice,
+    StepSlice, Table, Tone, health_table, sparkline_between, tables as text,
+};
 use crate::track::{Health, Trend};
 
 /// Health of every pipeline: 0 to 100, the parts it is made of, and why. Without enough runs it is
@@ -16,13 +22,17 @@ use crate::track::{Health, Trend};
 #[command(after_help = "Examples:
   perfline health
   perfline health --pipeline nightly
+  perfline health --pipeline nightly --limit peak_memory=2GiB --limit duration=45m
   perfline health --format json | jq '.[] | select(.health.score < 60) | .pipeline'")]
 pub(crate) struct HealthArgs {
     #[command(flatten)]
     store: StoreArg,
-    /// Only this pipeline, with the parts of its health.
+    /// Only this pipeline, with the parts of its health, its trends and forecasts, its periods and contexts.
     #[arg(long)]
     pipeline: Option<String>,
+    /// What a metric must not cross: [PIPELINE:]METRIC=VALUE. Says when the forecast meets it.
+    #[arg(long, value_name = "LIMIT", value_parser = Limit::parse)]
+    limit: Vec<Limit>,
     /// How the answer is printed.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -38,25 +48,54 @@ struct Answer<'a> {
     change_7_days_percent: Option<f64>,
     health: &'a Health,
     trends: &'a [Trend],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<More<'a>>,
+}
+
+/// What only one pipeline, or one with limits, is told of.
+#[derive(Serialize)]
+struct More<'a> {
+    outcomes: Outcomes,
+    metrics: &'a [MetricSummary],
+    health_history: &'a [HealthPoint],
+    forecasts: &'a [Forecast],
+    limits: Vec<Met<'a>>,
+    models: &'a [ModelUse],
+    slices: &'a [Slice],
+    step_slices: &'a [StepSlice],
+}
+
+/// A limit, and when the forecast meets it.
+#[derive(Serialize)]
+struct Met<'a> {
+    metric: Metric,
+    limit: f64,
+    meets: &'a str,
+    expected: Option<String>,
+    earliest: Option<String>,
+    latest: Option<String>,
 }
 
 pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
+    let whole = args.pipeline.is_some() || !args.limit.is_empty();
     let backend = args.store.open_existing()?;
-    let bundle = backend.bundle(Kind::Executive, args.pipeline.as_deref())?;
+    let kind = if whole { Kind::Pipeline } else { Kind::Executive };
+    let mut bundle = backend.bundle(kind, args.pipeline.as_deref())?;
     backend.close()?;
+    bundle.limits.clone_from(&args.limit);
     let profiles = &bundle.pipelines;
     if let (Some(name), true) = (&args.pipeline, profiles.is_empty()) {
         return Err(unknown_pipeline(name));
     }
     match args.format {
-        Format::Json => print_json(&profiles.iter().map(answer).collect::<Vec<_>>())?,
+        Format::Json => {
+            print_json(&profiles.iter().map(|profile| answer(profile, &bundle.limits, whole)).collect::<Vec<_>>())?;
+        }
         Format::Text if profiles.is_empty() => print("no runs\n")?,
         Format::Text => {
-            print(&health_table(profiles).render(terminal_width()))?;
-            if args.pipeline.is_some() {
-                for profile in profiles {
-                    print(&format!("\n{}", parts(&profile.health).render(terminal_width())))?;
-                }
+            print(&health_table(profiles).ansi(terminal_width()))?;
+            for profile in profiles.iter().filter(|_| whole) {
+                print(&tell(profile, &bundle.limits, args.pipeline.is_some()))?;
             }
         }
     }
@@ -71,7 +110,17 @@ pub(super) fn unknown_pipeline(name: &str) -> Failure {
     )
 }
 
-fn answer(profile: &PipelineProfile) -> Answer<'_> {
+fn answer<'a>(profile: &'a PipelineProfile, limits: &[Limit], whole: bool) -> Answer<'a> {
+    let more = More {
+        outcomes: profile.outcomes,
+        metrics: &profile.metrics,
+        health_history: &profile.health_history,
+        forecasts: &profile.forecasts,
+        limits: limits_met(profile, limits),
+        models: &profile.models,
+        slices: &profile.slices,
+        step_slices: &profile.step_slices,
+    };
     Answer {
         pipeline: &profile.pipeline,
         service: profile.service.as_deref(),
@@ -80,18 +129,89 @@ fn answer(profile: &PipelineProfile) -> Answer<'_> {
         change_7_days_percent: profile.change_7_days_percent,
         health: &profile.health,
         trends: &profile.trends,
+        more: whole.then_some(more),
     }
+}
+
+fn limits_met<'a>(profile: &PipelineProfile, limits: &[Limit]) -> Vec<Met<'a>> {
+    let met = |forecast: &Forecast| {
+        let limit = text::limit_of(limits, &profile.pipeline, forecast.metric)?;
+        let meeting = text::meeting(profile, forecast, limit)?;
+        let meets = match (meeting.already, meeting.expected, meeting.earliest) {
+            (true, ..) => "already",
+            (_, Some(_), _) => "expected",
+            (_, None, Some(_)) => "possible",
+            (_, None, None) => "not within the forecast",
+        };
+        let time = |at: Option<i64>| at.map(format_time);
+        Some(Met {
+            metric: forecast.metric,
+            limit: limit.value,
+            meets,
+            expected: time(meeting.expected),
+            earliest: time(meeting.earliest),
+            latest: time(meeting.latest),
+        })
+    };
+    profile.forecasts.iter().filter_map(met).collect()
+}
+
+/// One pipeline below its line in the list.
+fn tell(profile: &PipelineProfile, limits: &[Limit], named: bool) -> String {
+    let width = terminal_width();
+    let mut out = String::new();
+    let mut add = |title: &str, body: &str| out += &format!("\n{title}\n{body}");
+    if named {
+        add("health", &parts(&profile.health).ansi(width));
+        if !profile.health_history.is_empty() {
+            add("health over time", &history(&profile.health_history));
+        }
+        add("trends", &text::trends_table(profile).ansi(width));
+    }
+    let of = if named { "forecasts".to_owned() } else { format!("forecasts of {}", name(&profile.pipeline)) };
+    let forecasts = text::forecasts_table(profile, limits);
+    add(&of, &if forecasts.is_empty() { "not enough runs at one level\n".to_owned() } else { forecasts.ansi(width) });
+    if named {
+        for (title, table) in text::slices_tables(profile) {
+            add(&title, &table.ansi(width));
+        }
+    }
+    out
+}
+
+/// The scores as a line, from its first time to its last.
+fn history(points: &[HealthPoint]) -> String {
+    let scores: Vec<Option<f64>> = points.iter().map(|point| point.score).collect();
+    let day = |point: Option<&HealthPoint>| point.and_then(|point| point.at.get(..10)).unwrap_or_default().to_owned();
+    let said = |point: Option<&HealthPoint>| {
+        let score = point.and_then(|point| point.score);
+        score.map_or("unknown".to_owned(), |score| format!("{score:.0}"))
+    };
+    let line = sparkline_between(&scores, 0.0, 100.0);
+    format!(
+        "{}  {} {line} {}  {}\n",
+        day(points.first()),
+        said(points.first()),
+        said(points.last()),
+        day(points.last())
+    )
 }
 
 fn parts(health: &Health) -> Table {
     let heads = [("part", Align::Left), ("score", Align::Right), ("weight", Align::Right), ("why", Align::Left)];
     let mut table = Table::new(&heads);
     for part in &health.parts {
-        table.row([
-            part.part.as_str().to_owned(),
-            part.score.map_or("–".to_owned(), |score| format!("{score:.0}")),
-            format!("{:.2}", part.weight),
-            part.reason.clone(),
+        let tone = match part.score {
+            None => Tone::Quiet,
+            Some(score) if score < 40.0 => Tone::Bad,
+            Some(score) if score < 75.0 => Tone::Warn,
+            Some(_) => Tone::Good,
+        };
+        table.toned([
+            (part.part.as_str().to_owned(), Tone::Plain),
+            (part.score.map_or("–".to_owned(), |score| format!("{score:.0}")), tone),
+            (format!("{:.2}", part.weight), Tone::Plain),
+            (part.reason.clone(), Tone::Plain),
         ]);
     }
     table

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::print;
 use super::{Failure, StoreArg, branding};
-use crate::report::{Bundle, Format, Kind, RenderedFile, Renderer};
+use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer};
 
 /// Write reports: self-contained HTML pages, JSON and Markdown.
 #[derive(Debug, Args)]
@@ -15,6 +15,7 @@ use crate::report::{Bundle, Format, Kind, RenderedFile, Renderer};
   perfline report --out report
   perfline report --kind pipeline --pipeline nightly --format html --out nightly
   perfline report --title 'Data platform' --logo logo.svg --css house.css --out report
+  perfline report --limit peak_memory=2GiB --limit nightly:duration=45m --out report
   perfline report --from report/report.json --out again")]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
@@ -43,6 +44,9 @@ pub(crate) struct ReportArgs {
     /// CSS that is appended to the page's own.
     #[arg(long, value_name = "FILE")]
     css: Option<PathBuf>,
+    /// What a metric must not cross: [PIPELINE:]METRIC=VALUE, such as peak_memory=2GiB; drawn in its forecast.
+    #[arg(long, value_name = "LIMIT", value_parser = Limit::parse)]
+    limit: Vec<Limit>,
     /// Render a report.json again instead of reading the store.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -58,6 +62,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
             bundle
         }
     };
+    if !args.limit.is_empty() {
+        bundle.limits.clone_from(&args.limit);
+    }
     branding::brand(&mut bundle, args.title.as_deref(), args.logo.as_deref(), args.css.as_deref())?;
     let renderer = branding::renderer(args.templates.as_deref())?;
     let written = write_with(&renderer, &bundle, args.kind, &args.format, &args.out)?;

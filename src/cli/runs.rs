@@ -53,7 +53,7 @@ pub(super) fn run(args: &RunsArgs) -> Result<ExitCode, Failure> {
     match args.format {
         Format::Json => print_json(&runs)?,
         Format::Text if runs.is_empty() => print("no runs\n")?,
-        Format::Text => print(&runs_table(&runs).render(terminal_width()))?,
+        Format::Text => print(&runs_table(&runs).ansi(terminal_width()))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,7 +73,7 @@ pub(super) fn run_steps(args: &StepsArgs) -> Result<ExitCode, Failure> {
     match args.format {
         Format::Json => print_json(&steps)?,
         Format::Text if steps.is_empty() => print("the run has no steps\n")?,
-        Format::Text => print(&steps_table(&steps).render(terminal_width()))?,
+        Format::Text => print(&steps_table(&steps).ansi(terminal_width()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

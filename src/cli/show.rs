@@ -12,7 +12,7 @@ use crate::api::{Backend, RunQuery};
 use crate::model::unit::{format_bytes, format_count, format_duration, format_share, format_usd, parse_time};
 use crate::model::{Run, Step};
 use crate::report::clean::{line, shorten};
-use crate::report::{Align, Table};
+use crate::report::{Align, Table, Tone, outcome_tone};
 use crate::store::Row;
 
 /// Columns of the bars where the terminal leaves room.
@@ -97,7 +97,8 @@ pub(super) fn literal(text: &str) -> String {
 
 fn tell(whole: &Whole) -> String {
     let run = &whole.run;
-    let mut out = format!("{} / {}  {}\n\n", line(&run.pipeline), line(&run.run_id), run.outcome.as_str());
+    let outcome = outcome_tone(run.outcome).paint(run.outcome.as_str());
+    let mut out = format!("{} / {}  {outcome}\n\n", line(&run.pipeline), line(&run.run_id));
     for (name, value) in facts(run) {
         if let Some(value) = value {
             out += &format!("  {name:<12} {}\n", line(&value));
@@ -175,30 +176,25 @@ fn waterfall(run: &Run, steps: &[Step]) -> String {
         ("at", Align::Right),
         ("duration", Align::Right),
         ("share", Align::Right),
+        ("", Align::Right),
     ];
     let mut table = Table::new(&heads);
     for step in steps {
         let attempt = if step.attempt > 1 { format!(" (attempt {})", step.attempt) } else { String::new() };
         let share = step.duration_s.filter(|_| whole > 0.0).map(|seconds| seconds / whole);
-        table.row([
-            shorten(&step.step, 48) + &attempt,
-            step.outcome.as_str().to_owned(),
-            format_duration(offset(step).max(0.0)),
-            step.duration_s.map_or("–".to_owned(), format_duration),
-            share.map_or("–".to_owned(), format_share),
+        let drawn = bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns);
+        let tone = outcome_tone(step.outcome);
+        table.toned([
+            (shorten(&step.step, 48) + &attempt, Tone::Plain),
+            (step.outcome.as_str().to_owned(), tone),
+            (format_duration(offset(step).max(0.0)), Tone::Plain),
+            (step.duration_s.map_or("–".to_owned(), format_duration), Tone::Plain),
+            (share.map_or("–".to_owned(), format_share), Tone::Plain),
+            (format!("{drawn:<columns$}"), if tone == Tone::Bad { Tone::Bad } else { Tone::Plain }),
         ]);
     }
-    let text = table.render(terminal_width().map(|width| width.saturating_sub(columns + 2)));
-    let widest = text.lines().map(|row| row.chars().count()).max().unwrap_or(0);
-    let mut out = String::new();
-    for (place, row) in text.lines().enumerate() {
-        let space = " ".repeat(widest - row.chars().count());
-        let bar = place
-            .checked_sub(1)
-            .and_then(|place| steps.get(place))
-            .map_or(String::new(), |step| bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns));
-        out += &format!("{}\n", format!("{row}{space}  {bar}").trim_end());
-    }
+    let text = table.ansi(terminal_width());
+    let mut out: String = text.lines().map(|row| format!("{}\n", row.trim_end())).collect();
     for step in steps {
         if let Some(error) = &step.error {
             out += &format!("  {}: {}\n", shorten(&step.step, 48), shorten(error, 400));

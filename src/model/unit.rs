@@ -112,6 +112,19 @@ pub fn format_change_percent(percent: f64) -> String {
     if percent.abs() >= 9.95 { format!("{percent:+.0} %") } else { format!("{percent:+.1} %") }
 }
 
+/// Percent without a sign, for after `rose` and `fell`: `31 %`.
+#[must_use]
+pub fn format_size_percent(percent: f64) -> String {
+    format_change_percent(percent.abs()).trim_start_matches('+').to_owned()
+}
+
+/// `4 Mar 2026`: a day in UTC.
+#[must_use]
+pub fn format_day(at: UnixNanos) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(at))
+        .map_or_else(|_| "invalid time".to_owned(), |stamp| stamp.strftime("%-d %b %Y").to_string())
+}
+
 /// A share of one as percent: `97.5 %`.
 #[must_use]
 pub fn format_share(share: f64) -> String {
@@ -178,6 +191,8 @@ mod tests {
         assert_eq!(format_usd(0.0042), "$0.0042");
         assert_eq!(format_count(1_234_567.0), "1,234,567");
         assert_eq!(format_change_percent(131.4), "+131 %");
+        assert_eq!(format_size_percent(-24.2), "24 %");
+        assert_eq!(format_size_percent(f64::NEG_INFINITY), "from zero");
     }
 
     #[test]

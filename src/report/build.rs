@@ -1,12 +1,17 @@
 //! Fills a bundle from the store: one statement a question, over all pipelines at once.
 
+mod alerts;
+mod alike;
 mod compare;
 mod levels;
+mod models;
+mod outlook;
 mod parallel;
 mod pipeline;
 mod quality;
 mod rows;
 mod series;
+mod slices;
 mod tracks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,24 +20,29 @@ use crate::detect::GATE_RUNS;
 use crate::detect::gate::GateSettings;
 use crate::model::clock::UnixNanos;
 use crate::model::unit::format_time;
-use crate::model::{Better, Metric, Run, Severity, Verdict, VerdictWord};
+use crate::model::{Metric, Run, Verdict, VerdictWord};
 use crate::store::{Reader, RunValues, Store, StoreError};
+use crate::track::Health;
 use crate::track::health::{HealthInput, score};
-use crate::track::wilson_interval;
 
 use super::Estimate;
-use super::bundle::{Branding, Bundle, SCHEMA_VERSION};
+use super::bundle::{Alert, Branding, Bundle, SCHEMA_VERSION};
 use super::comparison::Comparison;
+use super::outlook::HealthPoint;
 use super::profile::{MetricSummary, Outcomes, PipelineProfile};
 use super::render::Kind;
-pub use compare::compare_series;
-use compare::{WINDOW_RUNS, order_worst_first};
-use pipeline::{Judged, Told, add_levels, judge_pipeline};
-use rows::{BarRow, MetricRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
+use super::slices::{Slice, StepSlice};
+use super::words::sort_worst_first;
+pub use alike::{Alike, alike, say_context};
+use compare::WINDOW_RUNS;
+pub use compare::{compare_series, order_worst_first};
+use pipeline::{Judged, Told, add_levels, judge_pipeline, worse_severities};
+use rows::{BarRow, MetricRow, ModelDayRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
+use slices::{SliceRow, StepSliceRow};
 use tracks::collect_tracks;
 
 /// Newest closed runs that health, the waterfalls and the resources look at.
-const RECENT_RUNS: i64 = 60;
+const RECENT_RUNS: usize = 60;
 /// Pipelines that are told: those with the newest runs.
 const PIPELINES_MAX: usize = 2_000;
 /// Points of a series on an overview.
@@ -49,6 +59,12 @@ const STEPS_MAX: i64 = 200;
 const MODELS_MAX: i64 = 50;
 /// Bars of a waterfall.
 const BARS_MAX: i64 = 200;
+/// Models of the history over time; further ones are told as one.
+const MODELS_OVER_TIME_MAX: i64 = 20;
+/// Contexts, newest periods and models by which runs are sliced.
+const SLICES_MAX: [i64; 3] = [8, 60, 20];
+/// Steps, contexts and newest periods by which steps are sliced.
+const STEP_SLICES_MAX: [i64; 3] = [50, 4, 12];
 /// Samples of a run.
 const SAMPLES_MAX: i64 = 500;
 /// Fewer runs than this in a week say nothing of it.
@@ -65,6 +81,8 @@ struct Depth {
     recent_max: usize,
     /// Steps, waterfalls, resources and every series, for the pages of single pipelines.
     pages: bool,
+    /// Times at which health is told, before the present.
+    history_max: usize,
     /// The comparison.
     compared: bool,
 }
@@ -73,8 +91,14 @@ impl Depth {
     // A report over many pipelines tells less of each, so that the whole stays bounded.
     fn of(kind: Kind, pipelines: usize) -> Self {
         let share = |all: usize, least: usize, most: usize| (all / pipelines.max(1)).clamp(least, most);
-        let overview =
-            Self { runs_max: GATE_RUNS, points_max: OVERVIEW_POINTS_MAX, recent_max: 0, pages: false, compared: false };
+        let overview = Self {
+            runs_max: GATE_RUNS,
+            points_max: OVERVIEW_POINTS_MAX,
+            recent_max: 0,
+            pages: false,
+            history_max: 0,
+            compared: false,
+        };
         match kind {
             Kind::Executive | Kind::Alerts => overview,
             Kind::Comparison => Self { compared: true, ..overview },
@@ -83,6 +107,7 @@ impl Depth {
                 points_max: share(40_000, OVERVIEW_POINTS_MAX, POINTS_MAX),
                 recent_max: share(10_000, 50, RECENT_RUNS_MAX),
                 pages: true,
+                history_max: share(1_000, 5, outlook::TIMES_MAX),
                 compared: true,
             },
         }
@@ -96,7 +121,7 @@ impl Depth {
 pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
     let verdicts = crate::detect::verdicts(store)?;
     let (now, settings) = (store.clock().now(), crate::detect::settings(store)?);
-    let read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
+    let mut read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
     let judged = judge_all(&read, &verdicts, &settings);
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
@@ -109,11 +134,12 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
         store: store.path().display().to_string(),
         fail_on: settings.fail_on,
         verdict,
+        model_history: models::history(&read.model_days.iter().collect::<Vec<_>>()),
+        alerts: std::mem::take(&mut read.alerts),
         pipelines: profiles(read, told, present),
-        model_history: None,
         data_quality,
         comparison: compared,
-        alerts: Vec::new(),
+        limits: Vec::new(),
         branding: Branding::default(),
     })
 }
@@ -128,6 +154,10 @@ struct Read {
     metrics: HashMap<Owner, Vec<MetricSummary>>,
     spending: HashMap<Owner, SpendingRow>,
     models: HashMap<Owner, Vec<ModelRow>>,
+    model_days: Vec<ModelDayRow>,
+    slices: HashMap<Owner, Vec<Slice>>,
+    step_slices: HashMap<Owner, Vec<StepSlice>>,
+    alerts: Vec<Alert>,
     steps: HashMap<Owner, Vec<StepRow>>,
     bars: HashMap<Owner, Vec<BarRow>>,
     samples: HashMap<Owner, Vec<SampleRow>>,
@@ -138,7 +168,8 @@ struct Read {
 }
 
 fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, StoreError> {
-    let mut profiles: Vec<ProfileRow> = reader.track_profiles(pipeline, RECENT_RUNS)?;
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut profiles: Vec<ProfileRow> = reader.track_profiles(pipeline, count(RECENT_RUNS))?;
     let profiles_over = profiles.len().saturating_sub(PIPELINES_MAX);
     if profiles_over > 0 {
         profiles.sort_by_key(|row| std::cmp::Reverse(row.to_ns));
@@ -146,7 +177,6 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
         profiles.sort_by(|a, b| a.owner.cmp(&b.owner));
     }
     let depth = Depth::of(kind, profiles.len());
-    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let only = pipeline.map(|name| [name.to_owned()]);
     let only = only.as_ref().map(|names| &names[..]);
     let runs = reader.run_values(only, count(depth.runs_max))?;
@@ -159,6 +189,10 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
         metrics: by_owner(reader.track_metrics(pipeline)?, |row: &MetricRow| row.owner.clone(), |row| row.summary),
         spending: reader.track_spending(pipeline)?.into_iter().map(|r: SpendingRow| (r.owner.clone(), r)).collect(),
         models: by_owner(reader.track_models(pipeline, MODELS_MAX)?, |row: &ModelRow| row.owner.clone(), |row| row),
+        model_days: reader.track_model_days(pipeline, MODELS_OVER_TIME_MAX)?,
+        slices: HashMap::new(),
+        step_slices: HashMap::new(),
+        alerts: alerts::read(reader, pipeline)?,
         steps: HashMap::new(),
         bars: HashMap::new(),
         samples: HashMap::new(),
@@ -169,10 +203,14 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
     };
     if depth.pages {
         let steps: Vec<StepRow> = reader.track_steps(pipeline, STEPS_MAX)?;
-        let bars: Vec<BarRow> = reader.track_waterfalls(pipeline, RECENT_RUNS, BARS_MAX)?;
-        let samples: Vec<SampleRow> = reader.track_resources(pipeline, RECENT_RUNS, SAMPLES_MAX)?;
+        let bars: Vec<BarRow> = reader.track_waterfalls(pipeline, count(RECENT_RUNS), BARS_MAX)?;
+        let samples: Vec<SampleRow> = reader.track_resources(pipeline, count(RECENT_RUNS), SAMPLES_MAX)?;
         let recent: Vec<Run> = reader.track_recent_runs(pipeline, count(depth.recent_max))?;
         let owner = |run: &Run| Owner { pipeline: run.pipeline.clone(), service: run.service.clone() };
+        let slices: Vec<SliceRow> = reader.track_slices(pipeline, SLICES_MAX)?;
+        let step_slices: Vec<StepSliceRow> = reader.track_step_slices(pipeline, STEP_SLICES_MAX)?;
+        read.slices = by_owner(slices, SliceRow::owner, SliceRow::told);
+        read.step_slices = by_owner(step_slices, StepSliceRow::owner, StepSliceRow::told);
         read.steps = by_owner(steps, |row| row.owner.clone(), |row| row);
         read.bars = by_owner(bars, |row| row.owner.clone(), |row| row);
         read.samples = by_owner(samples, |row| row.owner.clone(), |row| row);
@@ -221,7 +259,7 @@ fn merge<'a>(verdicts: impl Iterator<Item = &'a Verdict>, settings: &GateSetting
         all.series_insufficient += one.series_insufficient;
         all.runs_needed = [all.runs_needed, one.runs_needed].into_iter().flatten().min();
     }
-    all.findings.sort_by_key(|finding| std::cmp::Reverse((finding.actionable, finding.severity)));
+    sort_worst_first(&mut all.findings, |finding| finding);
     if all.findings.iter().any(|finding| finding.actionable && finding.severity >= settings.fail_on) {
         all.verdict = VerdictWord::Fail;
     } else if all.series_checked > 0 {
@@ -231,9 +269,13 @@ fn merge<'a>(verdicts: impl Iterator<Item = &'a Verdict>, settings: &GateSetting
 }
 
 fn comparison(told: &mut BTreeMap<Owner, Told>) -> Comparison {
-    let mut pipelines: Vec<_> = told.values_mut().filter_map(|told| told.comparison.take()).collect();
+    let mut pipelines: Vec<_> = told.values_mut().flat_map(|told| std::mem::take(&mut told.comparisons)).collect();
     order_worst_first(&mut pipelines);
-    Comparison { a: format!("the {WINDOW_RUNS} runs before"), b: format!("newest {WINDOW_RUNS} runs"), pipelines }
+    Comparison {
+        a: format!("the {WINDOW_RUNS} runs before"),
+        b: format!("newest {WINDOW_RUNS} runs of a context"),
+        pipelines,
+    }
 }
 
 fn profiles(mut read: Read, mut told: BTreeMap<Owner, Told>, present: UnixNanos) -> Vec<PipelineProfile> {
@@ -248,10 +290,16 @@ fn profiles(mut read: Read, mut told: BTreeMap<Owner, Told>, present: UnixNanos)
 
 fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> PipelineProfile {
     let owner = &row.owner;
+    let health = score(&health_input(&row, &told, present));
     let mut steps: Vec<_> = read.steps.remove(owner).unwrap_or_default().into_iter().map(|row| row.step).collect();
     add_levels(&mut steps, &told.steps);
+    let model_days: Vec<&ModelDayRow> = read.model_days.iter().filter(|row| row.owner == *owner).collect();
     PipelineProfile {
-        model_history: None,
+        model_history: read.depth.pages.then(|| models::history(&model_days)).flatten(),
+        health_history: history(told.history, &row, &health, present),
+        forecasts: told.forecasts,
+        slices: read.slices.remove(owner).unwrap_or_default(),
+        step_slices: read.step_slices.remove(owner).unwrap_or_default(),
         pipeline: owner.pipeline.clone(),
         service: owner.service.clone(),
         from: Some(format_time(row.from_ns)),
@@ -261,7 +309,7 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
         success_rate: success_rate(&row.outcomes),
         metrics: metrics(read.metrics.remove(owner).unwrap_or_default(), read.spending.get(owner)),
         models: read.models.remove(owner).unwrap_or_default().into_iter().map(|row| row.used).collect(),
-        health: score(&health_input(&row, &told, present)),
+        health,
         change_7_days_percent: change_7_days(&row),
         trends: told.trends,
         series: told.series,
@@ -274,11 +322,17 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
     }
 }
 
+/// What was, and what is; none without what was.
+fn history(mut before: Vec<HealthPoint>, row: &ProfileRow, health: &Health, present: UnixNanos) -> Vec<HealthPoint> {
+    if !before.is_empty() {
+        let at = format_time(present.max(row.to_ns));
+        before.push(HealthPoint { at, score: health.score, word: health.word, reason: health.reason.clone() });
+    }
+    before
+}
+
 fn success_rate(outcomes: &Outcomes) -> Option<Estimate> {
-    let judged = outcomes.success + outcomes.failure + outcomes.timed_out;
-    let (low, high) = wilson_interval(outcomes.success, judged);
-    #[allow(clippy::cast_precision_loss, reason = "counts of runs lie far below 2^53")]
-    (judged > 0).then(|| Estimate { value: outcomes.success as f64 / judged as f64, low, high })
+    Estimate::of_share(outcomes.success, outcomes.success + outcomes.failure + outcomes.timed_out)
 }
 
 // What is spent counts also where the run failed.
@@ -297,15 +351,11 @@ fn change_7_days(row: &ProfileRow) -> Option<f64> {
 }
 
 fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInput {
-    let worse = told.findings.iter().filter(|finding| {
-        finding.severity > Severity::None
-            && (finding.current > finding.baseline) == (finding.metric.better() == Better::Lower)
-    });
     HealthInput {
         runs: row.recent_runs,
         succeeded: row.recent_succeeded,
         failed: row.recent_failed,
-        regressions: told.has_baseline.then(|| worse.map(|finding| finding.severity).collect()),
+        regressions: told.has_baseline.then(|| worse_severities(told.findings.iter())),
         // The success rate is judged by itself: reliability.
         trends: told.trends.iter().filter(|trend| trend.metric != Metric::SuccessRate).map(|t| t.word).collect(),
         spread: row
@@ -313,8 +363,7 @@ fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInpu
             .zip(row.recent_mad_s)
             .filter(|(median, _)| *median > 0.0)
             .map(|(median, mad)| crate::detect::stats::robust::MAD_TO_SIGMA * mad / median),
-        // As in the gate: scores above 1 are points of a hundred.
-        quality: row.recent_quality.map(|quality| if quality > 1.0 { quality / 100.0 } else { quality }),
+        quality: row.recent_quality.map(quality::as_share),
         silent_intervals: quality::silent_intervals(row, present),
     }
 }

@@ -10,6 +10,7 @@ use crate::model::{Finding, Severity, Verdict};
 
 use super::ReportError;
 use super::comparison::Comparison;
+use super::outlook::Limit;
 use super::profile::{ModelHistory, PipelineProfile};
 
 /// Version of the JSON form; a newer one is refused.
@@ -46,6 +47,9 @@ pub struct Bundle {
     /// Findings with a life; findings of the verdict that have none are shown beside them.
     #[serde(default)]
     pub alerts: Vec<Alert>,
+    /// What must not be crossed, as the user gave it.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
     /// The user's own title, logo and CSS.
     #[serde(default)]
     pub branding: Branding,
@@ -74,6 +78,8 @@ pub struct Alert {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
+    /// Seen once, not confirmed yet.
+    Suspected,
     /// Nobody has looked.
     Open,
     /// Somebody looks.
@@ -82,6 +88,8 @@ pub enum AlertState {
     Muted,
     /// Gone.
     Resolved,
+    /// Somebody said that it is none.
+    FalsePositive,
 }
 
 /// Something that was done with an alert.

@@ -35,8 +35,15 @@ pub fn annotations(verdict: &Verdict, fail_on: Severity) -> String {
         return format!("::warning title=perfline%3A not enough data::{message}\n");
     }
     let mut seen = BTreeSet::new();
-    let worst = verdict.findings.iter().filter(|finding| finding.actionable && seen.insert(finding.pipeline.as_str()));
+    let worst = worst_first(verdict).into_iter();
+    let worst = worst.filter(|finding| finding.actionable && seen.insert(finding.pipeline.as_str()));
     worst.take(ANNOTATIONS_MAX).map(|finding| annotation(finding, fail_on)).collect()
+}
+
+fn worst_first(verdict: &Verdict) -> Vec<&Finding> {
+    let mut found: Vec<&Finding> = verdict.findings.iter().collect();
+    words::sort_worst_first(&mut found, |finding| finding);
+    found
 }
 
 fn annotation(finding: &Finding, fail_on: Severity) -> String {
@@ -64,7 +71,7 @@ fn escape_property(text: &str) -> String {
 #[must_use]
 pub fn summary(verdict: &Verdict, fail_on: Severity) -> String {
     let mut out = lead(verdict, fail_on);
-    out.push_str(&table(&verdict.findings, SUMMARY_ROWS_MAX, 300));
+    out.push_str(&table(&worst_first(verdict), SUMMARY_ROWS_MAX, 300));
     out.push_str(&format!("{}\n", escape(&words::coverage(verdict))));
     out
 }
@@ -76,7 +83,7 @@ pub fn comment(verdict: &Verdict, fail_on: Severity, key: &str) -> String {
     let foot = format!("{}\n", escape(&words::coverage(verdict)));
     let mut rows = verdict.findings.len().min(SUMMARY_ROWS_MAX);
     loop {
-        let text = format!("{head}{}{foot}", table(&verdict.findings, rows, 200));
+        let text = format!("{head}{}{foot}", table(&worst_first(verdict), rows, 200));
         if text.len() < COMMENT_MAX || rows == 0 {
             return text;
         }
@@ -96,7 +103,7 @@ fn lead(verdict: &Verdict, fail_on: Severity) -> String {
 }
 
 /// Worst first; the evidence stands beside each.
-fn table(findings: &[Finding], rows: usize, advice_max: usize) -> String {
+fn table(findings: &[&Finding], rows: usize, advice_max: usize) -> String {
     if findings.is_empty() {
         return String::new();
     }

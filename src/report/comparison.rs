@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Metric;
+use crate::model::{Metric, SeriesContext};
 
 use super::estimate::Estimate;
 
@@ -25,6 +25,12 @@ pub struct PipelineComparison {
     /// `service.name` of the emitter.
     #[serde(default)]
     pub service: Option<String>,
+    /// Branch, environment, host class of the runs that are compared; none where those of A and B differ.
+    #[serde(default)]
+    pub context: Option<SeriesContext>,
+    /// What was left out so that like is compared with like, or that it is not.
+    #[serde(default)]
+    pub note: Option<String>,
     /// Runs in A.
     pub a: Window,
     /// Runs in B.

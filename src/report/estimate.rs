@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Better, Metric};
+use crate::track::wilson_interval;
 
 use super::comparison::ChangeWord;
 
@@ -25,12 +26,8 @@ impl Estimate {
         if total == 0 || successes > total {
             return None;
         }
-        let z = 1.959_963_984_540_054_f64;
-        let (n, share) = (total as f64, successes as f64 / total as f64);
-        let scale = 1.0 + z * z / n;
-        let middle = (share + z * z / (2.0 * n)) / scale;
-        let half = z / scale * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-        Some(Self { value: share, low: (middle - half).max(0.0), high: (middle + half).min(1.0) })
+        let (low, high) = wilson_interval(successes, total);
+        Some(Self { value: successes as f64 / total as f64, low, high })
     }
 }
 

@@ -11,6 +11,8 @@ use super::format::{UNKNOWN, when};
 
 /// Most rows of a table on a page; `report.json` has the rest.
 pub(super) const ROWS_MAX: usize = 200;
+/// Most rows of the table behind a chart: a page holds many of them.
+const DATA_ROWS_MAX: usize = 40;
 
 /// A table.
 #[derive(Clone, Debug, Serialize)]
@@ -49,18 +51,44 @@ impl Grid {
     }
 
     /// Fills it from the first [`ROWS_MAX`] items and notes how many there are more.
-    pub(super) fn fill<T>(mut self, items: &[T], row: impl Fn(&T) -> Vec<Cell>) -> Self {
-        self.rows = items.iter().take(ROWS_MAX).map(row).collect();
-        if items.len() > ROWS_MAX {
-            self.note = Some(format!("{ROWS_MAX} of {} rows; all are in report.json", items.len()));
+    pub(super) fn fill<T>(self, items: &[T], row: impl Fn(&T) -> Vec<Cell>) -> Self {
+        self.fill_from(items.iter(), ROWS_MAX, row)
+    }
+
+    fn fill_from<'a, T: 'a>(
+        mut self,
+        items: impl ExactSizeIterator<Item = &'a T>,
+        most: usize,
+        row: impl Fn(&T) -> Vec<Cell>,
+    ) -> Self {
+        let count = items.len();
+        self.rows = items.take(most).map(row).collect();
+        if count > most {
+            self.note = Some(format!("{most} of {count} rows; all are in report.json"));
         }
         self
     }
 
-    /// As `fill`, with the newest of items that come oldest first.
+    /// Without the columns in which nothing is known: they would only make it wider.
+    pub(super) fn without_unknown(mut self) -> Self {
+        let says = |place: usize| self.rows.iter().any(|row| row.get(place).is_some_and(|cell| cell.text != UNKNOWN));
+        let keep: Vec<bool> = (0..self.heads.len()).map(|place| place == 0 || says(place)).collect();
+        let kept = |place: &mut usize| {
+            *place += 1;
+            keep.get(*place - 1).copied().unwrap_or(false)
+        };
+        let mut place = 0;
+        self.heads.retain(|_| kept(&mut place));
+        for row in &mut self.rows {
+            let mut place = 0;
+            row.retain(|_| kept(&mut place));
+        }
+        self
+    }
+
+    /// The table behind a chart: the newest of items that come oldest first.
     pub(super) fn fill_newest<T>(self, items: &[T], row: impl Fn(&T) -> Vec<Cell>) -> Self {
-        let newest: Vec<&T> = items.iter().rev().collect();
-        self.fill(&newest, |item| row(item))
+        self.fill_from(items.iter().rev(), DATA_ROWS_MAX, row)
     }
 }
 

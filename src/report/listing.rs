@@ -1,18 +1,25 @@
 //! The tables that commands print: runs, steps, health.
 
+use std::collections::HashMap;
+
 use crate::model::unit::{format_change_percent, format_duration, format_share, format_usd};
-use crate::model::{Metric, Run, Step};
+use crate::model::{Metric, Outcome, Run, Step};
+use crate::track::HealthWord;
 
 use super::clean::shorten;
 use super::format::{UNKNOWN, when};
 use super::profile::PipelineProfile;
-use super::table::{Align, Table};
+use super::table::{Align, Table, Tone};
 use super::text::sparkline;
 
 /// Values of a sparkline.
 const SPARK: usize = 24;
 
-/// `perfline runs`: a row per run, in the order given.
+/// Eight heights, low to high.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// `perfline runs`: a row per run, in the order given. The bar is the duration among the runs of its pipeline that are
+/// listed.
 #[must_use]
 pub fn runs_table(runs: &[Run]) -> Table {
     let mut table = Table::new(&[
@@ -21,24 +28,33 @@ pub fn runs_table(runs: &[Run]) -> Table {
         ("started", Align::Left),
         ("outcome", Align::Left),
         ("duration", Align::Right),
+        ("", Align::Right),
         ("cost", Align::Right),
         ("steps", Align::Right),
         ("retries", Align::Right),
         ("revision", Align::Left),
         ("error", Align::Left),
     ]);
+    let mut longest: HashMap<&str, f64> = HashMap::new();
     for run in runs {
-        table.row([
-            run.run_id.clone(),
-            run.pipeline.clone(),
-            when(&run.started_at),
-            run.outcome.as_str().to_owned(),
-            or_unknown(run.duration_s, format_duration),
-            or_unknown(run.cost_usd, format_usd),
-            run.steps.to_string(),
-            run.retries.to_string(),
-            shorten(run.revision.as_deref().unwrap_or(UNKNOWN), 12),
-            shorten(run.error.as_deref().unwrap_or_default(), 60),
+        let known = longest.entry(&run.pipeline).or_default();
+        *known = known.max(run.duration_s.unwrap_or(0.0));
+    }
+    for run in runs {
+        let plain = |text: String| (text, Tone::Plain);
+        let most = longest.get(run.pipeline.as_str()).copied().unwrap_or(0.0);
+        table.toned([
+            plain(run.run_id.clone()),
+            plain(run.pipeline.clone()),
+            (when(&run.started_at), Tone::Quiet),
+            (run.outcome.as_str().to_owned(), outcome_tone(run.outcome)),
+            plain(or_unknown(run.duration_s, format_duration)),
+            (bar(run.duration_s, most), Tone::Quiet),
+            plain(or_unknown(run.cost_usd, format_usd)),
+            plain(run.steps.to_string()),
+            (run.retries.to_string(), if run.retries > 0 { Tone::Warn } else { Tone::Plain }),
+            plain(shorten(run.revision.as_deref().unwrap_or(UNKNOWN), 12)),
+            plain(shorten(run.error.as_deref().unwrap_or_default(), 60)),
         ]);
     }
     table
@@ -52,24 +68,28 @@ pub fn steps_table(steps: &[Step]) -> Table {
         ("attempt", Align::Right),
         ("outcome", Align::Left),
         ("duration", Align::Right),
+        ("", Align::Right),
         ("model", Align::Left),
         ("tokens in", Align::Right),
         ("tokens out", Align::Right),
         ("cost", Align::Right),
         ("error", Align::Left),
     ]);
+    let longest = steps.iter().filter_map(|step| step.duration_s).fold(0.0, f64::max);
     for step in steps {
-        let tokens = |count: Option<i64>| count.map_or(UNKNOWN.to_owned(), |count| count.to_string());
-        table.row([
-            step.step.clone(),
-            step.attempt.to_string(),
-            step.outcome.as_str().to_owned(),
-            or_unknown(step.duration_s, format_duration),
-            step.model.clone().unwrap_or(UNKNOWN.to_owned()),
+        let plain = |text: String| (text, Tone::Plain);
+        let tokens = |count: Option<i64>| plain(count.map_or(UNKNOWN.to_owned(), |count| count.to_string()));
+        table.toned([
+            plain(step.step.clone()),
+            (step.attempt.to_string(), if step.attempt > 1 { Tone::Warn } else { Tone::Plain }),
+            (step.outcome.as_str().to_owned(), outcome_tone(step.outcome)),
+            plain(or_unknown(step.duration_s, format_duration)),
+            (bar(step.duration_s, longest), Tone::Quiet),
+            plain(step.model.clone().unwrap_or(UNKNOWN.to_owned())),
             tokens(step.input_tokens),
             tokens(step.output_tokens),
-            or_unknown(step.cost_usd, format_usd),
-            shorten(step.error.as_deref().unwrap_or_default(), 60),
+            plain(or_unknown(step.cost_usd, format_usd)),
+            plain(shorten(step.error.as_deref().unwrap_or_default(), 60)),
         ]);
     }
     table
@@ -95,19 +115,50 @@ pub fn health_table(profiles: &[PipelineProfile]) -> Table {
             .run_series(Metric::Duration)
             .map(|series| series.points.iter().map(|point| point.value).collect())
             .unwrap_or_default();
-        table.row([
-            profile.pipeline.clone(),
-            or_unknown(profile.health.score, |score| format!("{score:.0}")),
-            profile.health.word.as_str().to_owned(),
-            profile.runs.to_string(),
-            or_unknown(profile.success_rate.map(|rate| rate.value), format_share),
-            or_unknown(median, format_duration),
-            or_unknown(profile.change_7_days_percent, format_change_percent),
-            sparkline(&durations, SPARK),
-            shorten(&profile.health.reason, 100),
+        let plain = |text: String| (text, Tone::Plain);
+        let tone = health_tone(profile.health.word);
+        table.toned([
+            plain(profile.pipeline.clone()),
+            (or_unknown(profile.health.score, |score| format!("{score:.0}")), tone),
+            (profile.health.word.as_str().to_owned(), tone),
+            plain(profile.runs.to_string()),
+            plain(or_unknown(profile.success_rate.map(|rate| rate.value), format_share)),
+            plain(or_unknown(median, format_duration)),
+            plain(or_unknown(profile.change_7_days_percent, format_change_percent)),
+            (sparkline(&durations, SPARK), Tone::Quiet),
+            plain(shorten(&profile.health.reason, 100)),
         ]);
     }
     table
+}
+
+/// The colour of an outcome.
+#[must_use]
+pub fn outcome_tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Success => Tone::Good,
+        Outcome::Failure | Outcome::TimedOut => Tone::Bad,
+        Outcome::Cancelled | Outcome::Skipped => Tone::Quiet,
+        Outcome::Unknown => Tone::Warn,
+    }
+}
+
+/// The colour of a health word.
+#[must_use]
+pub fn health_tone(word: HealthWord) -> Tone {
+    match word {
+        HealthWord::Excellent | HealthWord::Good => Tone::Good,
+        HealthWord::Fair | HealthWord::Unknown => Tone::Warn,
+        HealthWord::Poor | HealthWord::Critical => Tone::Bad,
+    }
+}
+
+/// How much of the longest it is, as one character; nothing where unknown.
+fn bar(value: Option<f64>, longest: f64) -> String {
+    let Some(share) = value.map(|value| value / longest).filter(|share| share.is_finite()) else {
+        return String::new();
+    };
+    BARS[((share.clamp(0.0, 1.0) * 8.0).ceil() as usize).clamp(1, 8) - 1].to_string()
 }
 
 fn or_unknown(value: Option<f64>, format: impl Fn(f64) -> String) -> String {
@@ -152,6 +203,6 @@ mod tests {
         let step = Step { step: "load".to_owned(), attempt: 2, duration_s: Some(1.5), ..Step::default() };
         let text = steps_table(&[step]).render(None);
         let last: Vec<_> = text.lines().last().unwrap_or_default().split_whitespace().collect();
-        assert_eq!(last, ["load", "2", "unknown", "1.5", "s", "–", "–", "–", "–"]);
+        assert_eq!(last, ["load", "2", "unknown", "1.5", "s", "█", "–", "–", "–", "–"]);
     }
 }

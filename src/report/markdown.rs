@@ -1,13 +1,12 @@
 //! The reports as Markdown that GitHub, GitLab and plain eyes read. Names are escaped until they are only text.
 
 use super::grid::Grid;
-use super::pages::{alerts as alert_page, comparison as comparison_page, executive, pipeline as pipeline_page};
+use super::pages::{
+    alerts as alert_page, comparison as comparison_page, executive, pipeline as pipeline_page, slices as slices_page,
+};
 use super::profile::PipelineProfile;
 use super::view::{FindingView, VerdictView};
 use super::{Bundle, clean, words};
-
-/// Findings that are told in full on the first page.
-const WORST_MAX: usize = 5;
 
 /// Escapes a text for one line of Markdown, also inside a table cell.
 #[must_use]
@@ -81,8 +80,20 @@ pub(super) fn finding(f: &FindingView) -> String {
     if let Some(context) = &f.context {
         out.push_str(&format!("- Where: {}\n", escape(context)));
     }
+    if let Some(also) = &f.also {
+        out.push_str(&format!("- Also since then: {}\n", escape(also)));
+    }
     if let Some(next) = &f.next {
         out.push_str(&format!("- **Look at first: {}**\n", escape(next)));
+    }
+    for event in &f.history {
+        let (who, when) = (clean::name(event.actor.as_deref().unwrap_or("perfline")), super::format::when(&event.at));
+        out.push_str(&format!(
+            "- {} · {}: {}\n",
+            escape(&when),
+            escape(&who),
+            escape(&clean::shorten(&event.action, 300))
+        ));
     }
     out.push('\n');
     out
@@ -100,11 +111,15 @@ fn foot(bundle: &Bundle) -> String {
 /// The overview.
 pub(super) fn executive(bundle: &Bundle) -> String {
     let mut out = strip(&VerdictView::of(bundle));
-    let worst: Vec<_> = bundle.verdict.findings.iter().filter(|finding| finding.actionable).take(WORST_MAX).collect();
+    let (worst, told) = executive::worst(bundle);
     if !worst.is_empty() {
         out.push_str("## What to look at first\n\n");
-        for (place, found) in worst.into_iter().enumerate() {
-            out.push_str(&finding(&FindingView::of(found, place, bundle)));
+        for found in &worst {
+            out.push_str(&finding(found));
+        }
+        let all = bundle.verdict.findings.iter().filter(|finding| finding.actionable).count();
+        if all > told {
+            out.push_str(&format!("{} more in the alerts report.\n\n", all - told));
         }
     }
     out.push_str("## Health\n\n");
@@ -147,11 +162,17 @@ pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
         out.push_str(&finding(&FindingView::of(found, place, bundle)));
     }
     let mut grids = vec![
+        pipeline_page::health(profile),
         pipeline_page::metrics(profile),
         pipeline_page::outcomes(profile),
         pipeline_page::trends(profile),
-        pipeline_page::steps(profile),
     ];
+    if !profile.forecasts.is_empty() {
+        grids.push(super::charts::forecasts(profile, &bundle.limits));
+    }
+    grids.push(pipeline_page::steps(profile));
+    grids.extend(slices_page::slices(profile));
+    grids.extend(slices_page::step_slices(profile));
     if !profile.models.is_empty() {
         grids.push(pipeline_page::models(profile));
     }
@@ -188,6 +209,9 @@ pub(super) fn comparison(bundle: &Bundle) -> String {
     out.push('\n');
     for pipeline in compared.pipelines.iter().take(100) {
         out.push_str(&format!("## {}\n\n", escape(&clean::name(&pipeline.pipeline))));
+        if let Some(which) = comparison_page::which(pipeline) {
+            out.push_str(&format!("{}\n\n", escape(&which)));
+        }
         out.push_str(&table(&comparison_page::metrics(pipeline)));
         if !pipeline.steps.is_empty() {
             out.push_str(&table(&comparison_page::steps(pipeline)));

@@ -17,10 +17,13 @@ mod html;
 mod listing;
 pub mod markdown;
 pub mod names;
+pub mod outlook;
 mod pages;
 pub mod profile;
 mod render;
+pub mod slices;
 mod table;
+pub mod tables;
 pub mod text;
 mod view;
 pub mod words;
@@ -33,13 +36,15 @@ mod tests;
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
 pub use estimate::Estimate;
-pub use listing::{health_table, runs_table, steps_table};
+pub use listing::{health_table, health_tone, outcome_tone, runs_table, steps_table};
+pub use outlook::{Forecast, ForecastPoint, HealthPoint, Limit};
 pub use profile::{
     BaselineProvenance, ChangeView, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes, PipelineProfile,
     PointView, ResourceSample, RunResources, SeriesView, StepProfile, Waterfall, WaterfallBar,
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
-pub use text::{Align, Table, sparkline, verdict_ansi, verdict_text};
+pub use slices::{Slice, StepSlice};
+pub use text::{Align, Table, Tone, sparkline, sparkline_between, verdict_ansi, verdict_text};
 
 /// Why a report could not be made. Each names what the caller can change.
 #[derive(Debug, thiserror::Error)]
@@ -84,4 +89,4 @@ impl ReportError {
 }
 
 #[cfg(feature = "store")]
-pub use build::{build, compare_series};
+pub use build::{Alike, alike, build, compare_series, order_worst_first, say_context};

@@ -6,6 +6,8 @@ use crate::model::{Finding, Metric, Outcome, Run, SeriesContext, Severity};
 use crate::track::{Health, Trend};
 
 use super::estimate::Estimate;
+use super::outlook::{Forecast, HealthPoint};
+use super::slices::{Slice, StepSlice};
 
 /// One pipeline of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,18 @@ pub struct PipelineProfile {
     pub model_history: Option<ModelHistory>,
     /// 0 to 100 with its parts.
     pub health: Health,
+    /// The same as it would have been told before, oldest first.
+    #[serde(default)]
+    pub health_history: Vec<HealthPoint>,
+    /// Where metrics of the whole run are expected to stand, from the newest run on.
+    #[serde(default)]
+    pub forecasts: Vec<Forecast>,
+    /// Runs by context, by period and by model.
+    #[serde(default)]
+    pub slices: Vec<Slice>,
+    /// Steps by context and by period.
+    #[serde(default)]
+    pub step_slices: Vec<StepSlice>,
     /// Where the metrics are heading.
     #[serde(default)]
     pub trends: Vec<Trend>,
@@ -249,6 +263,9 @@ pub struct StepProfile {
     /// 95th percentile.
     #[serde(default)]
     pub p95_s: Option<f64>,
+    /// 99th percentile.
+    #[serde(default)]
+    pub p99_s: Option<f64>,
     /// Share of the executions that failed.
     #[serde(default)]
     pub failure_share: Option<f64>,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::model::VerdictWord;
 
+// Pages with every kind of chart, finding, alert, forecast, slice and model.
 const SAMPLE: &str = include_str!("../../tests/fixtures/report/sample.json");
 const HOSTILE: &str = include_str!("../../tests/fixtures/report/hostile.json");
 
@@ -137,7 +138,8 @@ fn the_schema_refuses_wrong_types_words_and_gaps() {
 }
 
 /// Words and numbers whose meaning a reader relies on; every other text of a bundle is somebody's input.
-const WORDS: [&str; 9] = ["metric", "word", "kind", "severity", "outcome", "state", "part", "verdict", "fail_on"];
+const WORDS: [&str; 10] =
+    ["metric", "slice", "word", "kind", "severity", "outcome", "state", "part", "verdict", "fail_on"];
 
 /// Puts `attack` in the place of every text.
 fn poison(value: &mut Value, attack: &str) {
@@ -184,13 +186,54 @@ fn assert_harmless(files: &[RenderedFile]) {
     }
 }
 
+/// What a terminal and a CI see of a bundle: no escape sequence but our own colours, no forged line or command.
+fn assert_harmless_faces(bundle: &Bundle) {
+    let (verdict, fail_on) = (&bundle.verdict, bundle.fail_on);
+    let runs: Vec<_> = bundle.pipelines.iter().flat_map(|profile| profile.recent_runs.clone()).collect();
+    let mut shown = vec![verdict_text(verdict, fail_on), runs_table(&runs).render(Some(100))];
+    shown.push(health_table(&bundle.pipelines).render(Some(100)));
+    for profile in &bundle.pipelines {
+        shown.push(tables::trends_table(profile).render(Some(100)));
+        shown.push(tables::forecasts_table(profile, &bundle.limits).render(Some(100)));
+        shown.extend(tables::slices_tables(profile).iter().map(|(_, table)| table.render(Some(100))));
+    }
+    for text in &shown {
+        let odd = |ch: char| {
+            (ch.is_control() && ch != '\n') || matches!(ch, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        assert!(!text.contains(odd), "{text:?}");
+    }
+    let painted = runs_table(&runs).ansi(Some(100)).replace("\u{1b}[", "");
+    assert!(!painted.contains('\u{1b}'), "{painted:?}");
+    let commands = ci::annotations(verdict, fail_on);
+    for line in commands.lines() {
+        let (head, _) = line.split_once("::").expect("a command");
+        assert!(
+            head.is_empty() && ["::error title=", "::warning title="].iter().any(|begin| line.starts_with(begin)),
+            "{line}"
+        );
+    }
+    assert!(commands.lines().count() <= 10);
+    let junit = ci::junit(verdict, fail_on);
+    assert_eq!(junit.matches("<testsuites").count(), 1, "{junit}");
+    assert!(!junit.contains("<script") && !junit.contains("<img") && !junit.contains("]]>"), "{junit}");
+    for markdown in [ci::summary(verdict, fail_on), ci::comment(verdict, fail_on, "check")] {
+        let body = markdown.replacen("<!-- perfline:check -->", "", 1);
+        assert!(!body.contains('<') && !body.contains("](") && !body.contains("```"), "{body}");
+    }
+    let gitlab = ci::gitlab_metrics(verdict);
+    assert!(gitlab.lines().all(|line| line.starts_with('#') || line.starts_with("perfline_")), "{gitlab}");
+}
+
 #[test]
 fn names_that_attack_stay_text_in_every_file() {
+    assert_harmless_faces(&read(HOSTILE));
     assert_harmless(&files(&read(HOSTILE)));
     for attack in
         ["</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\u{202e}\u{1b}[2J](http://x)|```"]
     {
         assert_harmless(&files(&poisoned(attack)));
+        assert_harmless_faces(&poisoned(attack));
     }
 }
 
@@ -206,6 +249,11 @@ proptest! {
     #[test]
     fn any_text_anywhere_is_harmless(attack in "\\PC{0,40}|[<>&\"'`|{}%\\\\\\[\\]()\\x00-\\x1f\\u{200b}-\\u{2069}a]{0,40}") {
         assert_harmless(&files(&poisoned(&attack)));
+    }
+
+    #[test]
+    fn any_text_is_harmless_to_a_terminal_and_a_ci(attack in "\\PC{0,60}|[<>&\"'`|{}%\\\\\\[\\]():,=#@\\x00-\\x1f\\u{200b}-\\u{2069}a]{0,60}") {
+        assert_harmless_faces(&poisoned(&attack));
     }
 }
 

@@ -5,9 +5,9 @@ use anstyle::{AnsiColor, Style};
 use crate::model::{Finding, Severity, Verdict, VerdictWord};
 
 use super::clean::line;
-use super::words::{coverage, gating, headline, levels, place, sureness, what};
+use super::words::{coverage, gating, headline, levels, place, sort_worst_first, sureness, what};
 
-pub use super::table::{Align, Table};
+pub use super::table::{Align, Table, Tone};
 
 /// Most findings that are told in full.
 const FINDINGS_MAX: usize = 5;
@@ -28,18 +28,23 @@ pub fn verdict_ansi(verdict: &Verdict, fail_on: Severity) -> String {
 
 /// One value a character, low to high; unknown ones are a dot. At most `width` newest values.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 7")]
 pub fn sparkline(values: &[Option<f64>], width: usize) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let newest = &values[values.len().saturating_sub(width)..];
     let known = || newest.iter().flatten().copied().filter(|value| value.is_finite());
     let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+    sparkline_between(newest, low, high)
+}
+
+/// The same between two ends.
+#[must_use]
+pub fn sparkline_between(values: &[Option<f64>], low: f64, high: f64) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |value: &Option<f64>| match value.filter(|value| value.is_finite()) {
         None => '·',
         Some(_) if high <= low => BARS[3],
         Some(value) => BARS[(((value - low) / (high - low) * 7.0).round().clamp(0.0, 7.0)) as usize],
     };
-    newest.iter().map(bar).collect()
+    values.iter().map(bar).collect()
 }
 
 fn write_verdict(verdict: &Verdict, fail_on: Severity, colours: bool) -> String {
@@ -80,7 +85,8 @@ fn tell(finding: &Finding, paint: Paint) -> String {
 
 /// What was found and does not fail the gate.
 fn smaller(verdict: &Verdict, fail_on: Severity) -> String {
-    let rest: Vec<_> = verdict.findings.iter().filter(|f| !(f.actionable && f.severity >= fail_on)).collect();
+    let mut rest: Vec<_> = verdict.findings.iter().filter(|f| !(f.actionable && f.severity >= fail_on)).collect();
+    sort_worst_first(&mut rest, |finding| finding);
     if rest.is_empty() {
         return String::new();
     }

@@ -81,6 +81,8 @@ pub(super) struct FindingView {
     pub sureness: String,
     pub context: Option<String>,
     pub next: Option<String>,
+    /// What else began there.
+    pub also: Option<String>,
     pub href: Option<String>,
     pub history: Vec<AlertEvent>,
 }
@@ -109,11 +111,12 @@ impl FindingView {
             what: words::what(finding),
             levels: words::levels(finding),
             interval,
-            since: words::since(finding),
+            since: words::since_short(finding),
             since_time: finding.since_time.clone(),
             sureness: words::sureness(finding),
             context: context(&finding.context),
             next: Some(clean::shorten(&finding.recommendation, 400)).filter(|text| !text.is_empty()),
+            also: None,
             href: page_of(bundle, finding),
             history: Vec::new(),
         }
@@ -122,10 +125,12 @@ impl FindingView {
     /// A card with a life.
     pub(super) fn of_alert(alert: &Alert, number: usize, bundle: &Bundle) -> Self {
         let state = match alert.state {
+            AlertState::Suspected => "suspected",
             AlertState::Open => "open",
             AlertState::Acknowledged => "acknowledged",
             AlertState::Muted => "muted",
             AlertState::Resolved => "resolved",
+            AlertState::FalsePositive => "false positive",
         };
         let newest = alert.history.len().saturating_sub(20);
         let history = alert.history[newest..].to_vec();

@@ -1,5 +1,7 @@
 //! Sentences about findings and verdicts, said the same in every face.
 
+use std::collections::BTreeMap;
+
 use crate::model::unit::{format_change_percent, format_metric, significant};
 use crate::model::{Better, Finding, FindingKind, Metric, Severity, Verdict, VerdictWord};
 
@@ -44,9 +46,19 @@ pub fn what(finding: &Finding) -> String {
 /// `run 13 (revision 4f2a91c)`.
 #[must_use]
 pub fn since(finding: &Finding) -> String {
-    let run = shorten(&finding.since_run, 40);
+    since_within(finding, 40)
+}
+
+/// The same for a card: long ids lose their middle, and stand whole in the table of runs.
+#[must_use]
+pub fn since_short(finding: &Finding) -> String {
+    since_within(finding, 24)
+}
+
+fn since_within(finding: &Finding, limit: usize) -> String {
+    let run = shorten(&finding.since_run, limit);
     match &finding.since_revision {
-        Some(revision) => format!("run {run} (revision {})", shorten(revision, 40)),
+        Some(revision) => format!("run {run} (revision {})", shorten(revision, limit)),
         None => format!("run {run}"),
     }
 }
@@ -113,10 +125,40 @@ pub fn is_worse(finding: &Finding) -> bool {
     }
 }
 
-/// The findings that fail the gate, worst first as given.
+/// How large a change is, so that metrics compare: 1 where it reaches the metric's CRITICAL band.
+#[must_use]
+pub fn size(finding: &Finding) -> f64 {
+    let bands = finding.metric.bands();
+    let size = if bands.points { (finding.current - finding.baseline) * 100.0 } else { finding.change_percent };
+    if size.is_nan() { 0.0 } else { size.abs() / bands.critical }
+}
+
+/// Worst first: what calls for action, by severity; of one severity the pipelines by the size of their first change,
+/// and within a pipeline as given: the cause first.
+pub fn sort_worst_first<T>(items: &mut [T], finding: impl Fn(&T) -> &Finding) {
+    let mut first: BTreeMap<(bool, Severity, String), f64> = BTreeMap::new();
+    for finding in items.iter().map(&finding) {
+        let group = (finding.actionable, finding.severity, finding.pipeline.clone());
+        first.entry(group).or_insert_with(|| size(finding));
+    }
+    let of = |finding: &Finding| {
+        let group = (finding.actionable, finding.severity, finding.pipeline.clone());
+        first.get(&group).copied().unwrap_or_default()
+    };
+    items.sort_by(|a, b| {
+        let (a, b) = (finding(a), finding(b));
+        let graver = (b.actionable, b.severity).cmp(&(a.actionable, a.severity));
+        graver.then_with(|| of(b).total_cmp(&of(a))).then_with(|| a.pipeline.cmp(&b.pipeline))
+    });
+}
+
+/// The findings that fail the gate, worst first.
 #[must_use]
 pub fn gating(verdict: &Verdict, fail_on: Severity) -> Vec<&Finding> {
-    verdict.findings.iter().filter(|finding| finding.actionable && finding.severity >= fail_on).collect()
+    let mut found: Vec<&Finding> =
+        verdict.findings.iter().filter(|finding| finding.actionable && finding.severity >= fail_on).collect();
+    sort_worst_first(&mut found, |finding| finding);
+    found
 }
 
 /// What moved together is one event, by its alert; without one each finding is its own.
@@ -140,7 +182,7 @@ pub fn headline(verdict: &Verdict, fail_on: Severity) -> String {
             };
             let plain = !matches!(worst.kind, FindingKind::Variance | FindingKind::Limit);
             let metric = if worst.metric == Metric::Duration && plain { change(worst) } else { what(worst) };
-            format!("{lead}{} {metric} since run {}", place(worst), shorten(&worst.since_run, 40))
+            format!("{lead}{} {metric} since run {}", place(worst), shorten(&worst.since_run, 24))
         }
         (VerdictWord::Pass, _) => {
             let smaller = match smaller {
@@ -185,5 +227,31 @@ pub fn severity_glyph(severity: Severity) -> &'static str {
         Severity::Medium => "■",
         Severity::Low => "●",
         Severity::None => "○",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::finding;
+
+    #[test]
+    fn of_one_severity_the_larger_change_comes_first_and_a_pipeline_stays_together() {
+        let of = |pipeline: &str, severity: Severity, percent: f64| Finding {
+            pipeline: pipeline.to_owned(),
+            severity,
+            change_percent: percent,
+            ..finding()
+        };
+        let mut found = vec![
+            of("a", Severity::High, 40.0),
+            of("b", Severity::High, 90.0),
+            of("b", Severity::High, 35.0),
+            of("c", Severity::Critical, 120.0),
+            of("d", Severity::High, f64::INFINITY),
+        ];
+        sort_worst_first(&mut found, |finding| finding);
+        let order: Vec<_> = found.iter().map(|f| (f.pipeline.as_str(), f.change_percent)).collect();
+        assert_eq!(order, [("c", 120.0), ("d", f64::INFINITY), ("b", 90.0), ("b", 35.0), ("a", 40.0)]);
     }
 }

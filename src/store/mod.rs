@@ -4,6 +4,7 @@
 //! DuckDB. Readers have connections of their own.
 
 mod alerts;
+mod bench;
 mod columns;
 mod derive;
 mod error;

@@ -94,6 +94,13 @@ statements! {
     TRACK_RESOURCES = "track/resources.sql";
     TRACK_RECENT_RUNS = "track/recent_runs.sql";
     TRACK_QUALITY = "track/quality.sql";
+    TRACK_SLICES = "track/slices.sql";
+    TRACK_STEP_SLICES = "track/step_slices.sql";
+    TRACK_MODEL_DAYS = "track/model_days.sql";
+    TRACK_ALERT_HISTORY = "track/alert_history.sql";
+    BENCH_REPORT_RUNS = "bench/report_runs.sql";
+    BENCH_REPORT_STEPS = "bench/report_steps.sql";
+    BENCH_REPORT_CALLS = "bench/report_calls.sql";
 }
 
 /// The views that users query, in the order in which they build on one another.

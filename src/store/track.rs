@@ -137,6 +137,53 @@ impl Reader {
         self.rows("sum models", sql::TRACK_MODELS, &parameters)
     }
 
+    /// What each pipeline spent on each model, day by day.
+    pub(crate) fn track_model_days<T: DeserializeOwned>(
+        &self,
+        pipeline: Option<&str>,
+        model_count_max: i64,
+    ) -> Result<Vec<T>, StoreError> {
+        let parameters =
+            Parameters::from([("pipeline", &pipeline as &dyn ToSql), ("model_count_max", &model_count_max)]);
+        self.rows("sum models by day", sql::TRACK_MODEL_DAYS, &parameters)
+    }
+
+    /// Runs of each pipeline by context, period and model: the busiest `context_count_max` and `model_count_max`, the
+    /// newest `period_count_max`.
+    pub(crate) fn track_slices<T: DeserializeOwned>(
+        &self,
+        pipeline: Option<&str>,
+        [context_count_max, period_count_max, model_count_max]: [i64; 3],
+    ) -> Result<Vec<T>, StoreError> {
+        let parameters = Parameters::from([
+            ("pipeline", &pipeline as &dyn ToSql),
+            ("context_count_max", &context_count_max),
+            ("period_count_max", &period_count_max),
+            ("model_count_max", &model_count_max),
+        ]);
+        self.rows("slice runs", sql::TRACK_SLICES, &parameters)
+    }
+
+    /// Steps of each pipeline by context, and by period of the busiest one.
+    pub(crate) fn track_step_slices<T: DeserializeOwned>(
+        &self,
+        pipeline: Option<&str>,
+        [step_count_max, context_count_max, period_count_max]: [i64; 3],
+    ) -> Result<Vec<T>, StoreError> {
+        let parameters = Parameters::from([
+            ("pipeline", &pipeline as &dyn ToSql),
+            ("step_count_max", &step_count_max),
+            ("context_count_max", &context_count_max),
+            ("period_count_max", &period_count_max),
+        ]);
+        self.rows("slice steps", sql::TRACK_STEP_SLICES, &parameters)
+    }
+
+    /// What happened to every alert, oldest first.
+    pub(crate) fn track_alert_history<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        self.rows("read the life of alerts", sql::TRACK_ALERT_HISTORY, &Parameters::new())
+    }
+
     /// The longest steps of each pipeline.
     pub(crate) fn track_steps<T: DeserializeOwned>(
         &self,

@@ -111,16 +111,16 @@ fn change_share(values: &[(f64, f64)], slope: f64) -> Option<f64> {
     (median > 0.0).then(|| slope * days / median).filter(|share| share.is_finite())
 }
 
-struct Slope {
-    middle: f64,
-    low: f64,
-    high: f64,
+pub(super) struct Slope {
+    pub(super) middle: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 /// Median of all pairwise slopes; interval by Sen (1968), as SciPy's `theilslopes`. None where all x are equal.
 #[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the list before use")]
-fn theil_sen(values: &[(f64, f64)]) -> Option<Slope> {
+pub(super) fn theil_sen(values: &[(f64, f64)]) -> Option<Slope> {
     let mut slopes = Vec::with_capacity(values.len() * (values.len() - 1) / 2);
     for (at, (x0, y0)) in values.iter().enumerate() {
         slopes.extend(values[at + 1..].iter().filter(|(x, _)| x > x0).map(|(x, y)| (y - y0) / (x - x0)));
@@ -142,7 +142,7 @@ fn theil_sen(values: &[(f64, f64)]) -> Option<Slope> {
 /// Two-sided p of Mann-Kendall's S, normal approximation with tie and continuity correction
 /// (Gilbert 1987, 16.4).
 #[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
-fn mann_kendall(values: &[(f64, f64)]) -> f64 {
+pub(super) fn mann_kendall(values: &[(f64, f64)]) -> f64 {
     let mut s = 0.0;
     for (at, (_, y0)) in values.iter().enumerate() {
         s += values[at + 1..].iter().map(|(_, y)| sign(y - y0)).sum::<f64>();

@@ -115,6 +115,57 @@ fn compare_takes_pipelines_runs_branches_and_nothing() {
     assert_eq!(duration(&runs, 0)["word"], "not_enough_data", "{runs}");
     assert!(fixture.text(&["compare", "slow-1", "slow-79"]).contains("too few runs to say"));
     fixture.refused(&["compare", "slow", "nobody"], "nobody");
+    let since = fixture.json(&["compare", "--since", "2024-03-05T00:00:00Z", "--pipeline", "slow"]);
+    assert_eq!(duration(&since, 0)["word"], "regressed", "{since}");
+    assert_eq!(
+        (since["pipelines"][0]["a"]["runs"].clone(), since["pipelines"][0]["b"]["runs"].clone()),
+        (60.into(), 20.into())
+    );
+    let even = fixture.json(&["compare", "--since", "2024-03-05T00:00:00Z", "--pipeline", "even"]);
+    assert_eq!(even["pipelines"][0]["context"]["branch"], "main");
+    assert_eq!(even["pipelines"][0]["note"], "30 runs of A and 10 of B in other contexts are left out");
+    fixture.refused(&["compare", "--since", "2030-01-01T00:00:00Z"], "no ended run of");
+    fixture.refused(&["compare", "--revision", "a", "--base-revision", "b"], "no ended run of");
+}
+
+#[test]
+fn a_limit_is_met_by_a_forecast_or_is_not_and_nonsense_is_refused() {
+    let fixture = Fixture::new();
+    let found = fixture.json(&["health", "--pipeline", "slow", "--limit", "duration=12s", "--limit", "cost=1"]);
+    let more = &found[0]["more"];
+    assert_eq!((more["limits"].as_array().unwrap().len(), more["limits"][0]["meets"].clone()), (1, "already".into()));
+    assert!(more["health_history"].as_array().unwrap().len() > 5 && !more["slices"].as_array().unwrap().is_empty());
+    let far = fixture.text(&["health", "--limit", "slow:duration=1h"]);
+    assert!(far.contains("not within the forecast") && far.contains("forecasts of slow"), "{far}");
+    fixture.command(&["health", "--limit", "duration=soon"]).assert().code(2);
+}
+
+#[test]
+fn a_report_from_its_report_json_is_the_same_to_the_byte() {
+    let fixture = Fixture::new();
+    let limit = ["report", "--limit", "duration=20s", "--title", "Ours", "--out", "first"];
+    fixture.text(&limit);
+    fixture.text(&["report", "--from", "first/report.json", "--out", "again"]);
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(fixture.path(folder)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names("first"), names("again"));
+    assert!(
+        ["index.html", "alerts.html", "comparison.html", "report.json", "report.md"]
+            .iter()
+            .all(|name| names("first").contains(*name))
+    );
+    for name in names("first") {
+        let read = |folder: &str| std::fs::read(fixture.path(folder).join(&name)).unwrap();
+        assert!(read("first") == read("again"), "{name} differs");
+    }
+    let index = std::fs::read_to_string(fixture.path("first/index.html")).unwrap();
+    for name in names("first").iter().filter(|name| name.ends_with(".html")) {
+        assert!(index.contains(&format!("href=\"{name}\"")), "the index leads to {name}");
+    }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use perfline::detect::{check, settings};
+use perfline::detect::{Decision, change_alert, check, settings};
 use perfline::model::clock::Clock;
 use perfline::model::unit::parse_time;
-use perfline::model::{Metric, Outcome, VerdictWord};
+use perfline::model::{AlertAction, Metric, Outcome, VerdictWord};
 use perfline::otlp::conventions::Rules;
 use perfline::report::build;
 use perfline::report::{Bundle, ChangeWord, Format, Kind, PipelineProfile, Renderer};
@@ -195,4 +195,34 @@ fn every_folder_gives_a_bundle_that_renders_and_reads_back() {
         assert!(files.len() >= 5, "{name}: {} files", files.len());
         assert_eq!(Bundle::from_json(&bundle.to_json().unwrap()).unwrap(), bundle, "{name}");
     }
+}
+
+#[test]
+fn use_of_models_is_told_by_day_and_adds_up() {
+    let store = filled("genai-openai-v2");
+    let bundle = build(&store.store, Kind::Executive, None).unwrap();
+    let history = bundle.model_history.unwrap();
+    assert_eq!(history.period, "day");
+    assert!(!history.periods.is_empty() && history.models.len() == history.input_tokens.len());
+    let told: f64 = history.input_tokens.iter().flatten().flatten().sum();
+    close(store.value("select sum(input_tokens) from runs").as_f64(), told, 1e-9);
+}
+
+#[test]
+fn alerts_are_told_with_their_life() {
+    let store = filled("pytest-opentelemetry-series");
+    let opened = perfline::detect::evaluate(&store.store).unwrap();
+    let id = opened[0].alert.alert_id.clone();
+    let decision = Decision { by: Some("ana".to_owned()), note: Some("looking".to_owned()) };
+    change_alert(&store.store, &id, AlertAction::Acknowledge, None, &decision).unwrap();
+    let bundle = build(&store.store, Kind::Alerts, None).unwrap();
+    assert_eq!(bundle.alerts.len(), opened.len());
+    let alert = bundle.alerts.iter().find(|alert| alert.id == id).unwrap();
+    assert_eq!(alert.state, perfline::report::AlertState::Acknowledged);
+    let last = alert.history.last().unwrap();
+    assert_eq!((last.actor.as_deref(), last.action.as_str()), (Some("ana"), "acknowledged: looking"));
+    assert_eq!(alert.history[0].actor, None);
+    let page = Renderer::new().unwrap().render(&bundle, Kind::Alerts, Format::Html).unwrap().remove(0).content;
+    assert!(page.contains("acknowledged") && page.contains("ana: acknowledged: looking"), "the page tells its life");
+    assert!(build(&store.store, Kind::Alerts, Some("another")).unwrap().alerts.is_empty());
 }

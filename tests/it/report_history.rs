@@ -258,3 +258,77 @@ fn a_long_history_with_failures_is_judged_alike_in_every_kind() {
         assert_eq!(profile.health.score, wanted.health.score);
     }
 }
+
+#[test]
+fn health_is_told_as_it_was_and_ends_with_what_is() {
+    let profile = told(&store_of(&history()));
+    let points = &profile.health_history;
+    assert!((10..=25).contains(&points.len()), "{} times", points.len());
+    assert!(points.windows(2).all(|pair| pair[0].at < pair[1].at));
+    let last = points.last().unwrap();
+    assert_eq!((last.score, &last.reason), (profile.health.score, &profile.health.reason));
+    let best = points.iter().filter_map(|point| point.score).fold(0.0, f64::max);
+    assert!(best >= 85.0 && profile.health.score.unwrap() <= 65.0, "{points:?}");
+    assert_eq!(points[0].score, None, "two runs are no score");
+}
+
+#[test]
+fn a_forecast_starts_at_the_level_since_the_change_and_needs_enough_runs() {
+    let profile = told(&store_of(&history()));
+    let of = |metric| profile.forecasts.iter().find(|forecast| forecast.metric == metric);
+    let duration = of(Metric::Duration).unwrap();
+    assert_eq!((duration.n, duration.points.len()), (20, 31));
+    close(Some(duration.points[0].middle), 15.0, 0.2);
+    assert!(duration.points.iter().all(|p| p.low_95 <= p.low_50 && p.low_50 <= p.middle && p.middle <= p.high_50));
+    assert!(of(Metric::SuccessRate).is_none());
+    let mut few = history();
+    few.truncate(35);
+    assert!(told(&store_of(&few)).forecasts.iter().all(|forecast| forecast.metric != Metric::Duration));
+}
+
+#[test]
+fn runs_are_sliced_by_context_and_period() {
+    let mut runs = history();
+    for run in runs.iter_mut().filter(|run| run.number >= 36) {
+        run.branch = "fix/cache";
+    }
+    runs[40].failed = true;
+    let profile = told(&store_of(&runs));
+    let of = |slice: &str| profile.slices.iter().filter(|one| one.slice == slice).collect::<Vec<_>>();
+    let contexts: Vec<_> =
+        of("context").iter().map(|s| (s.context.as_ref().unwrap().branch.clone().unwrap(), s.runs)).collect();
+    assert_eq!(contexts, [("main".to_owned(), 35), ("fix/cache".to_owned(), 10)]);
+    let fix = of("context")[1];
+    assert_eq!((fix.outcomes.success, fix.outcomes.failure), (9, 1));
+    // SciPy 1.17.1: binomtest(9, 10).proportion_ci(0.95, method="wilson").
+    let rate = fix.success_rate.unwrap();
+    close(Some(rate.low), 0.595_849_973_204_761_5, 1e-9);
+    close(Some(rate.high), 0.982_123_786_904_927_1, 1e-9);
+    close(fix.p50_s, 15.0, 0.2);
+    close(fix.throughput, 100.0 / 15.0, 0.2);
+    close(fix.cost_usd, 0.5, 1e-12);
+    close(fix.spent_usd, 5.0, 1e-9);
+    let days = of("day");
+    assert_eq!(days.iter().map(|s| s.runs).sum::<u64>(), 45);
+    assert!(days.iter().all(|day| day.from.as_ref().is_some_and(|from| from.ends_with("T00:00:00Z"))));
+    let load: Vec<_> = profile.step_slices.iter().filter(|s| s.step == "load" && s.slice == "context").collect();
+    assert_eq!(load.iter().map(|s| s.n).collect::<Vec<_>>(), [35, 10]);
+    close(load[1].p50_s, 10.0, 0.2);
+}
+
+#[test]
+fn windows_of_a_comparison_hold_runs_of_one_context() {
+    let mut runs = history();
+    for run in runs.iter_mut().filter(|run| run.number % 5 == 0) {
+        run.branch = "fix/cache";
+        run.load_s = 60.0;
+    }
+    let store = store_of(&runs);
+    let bundle = build(&store.store, Kind::Comparison, None).unwrap();
+    let found = &bundle.comparison.unwrap().pipelines;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].context.as_ref().and_then(|context| context.branch.as_deref()), Some("main"));
+    assert_eq!(found[0].note.as_deref(), Some("9 runs in other contexts are left out"));
+    let load = found[0].steps.iter().find(|step| step.step == "load").unwrap();
+    assert!(load.a_s.unwrap() < 11.0 && load.b_s.unwrap() < 11.0, "{load:?}");
+}

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::examine::Change;
 use crate::detect::stats::robust::median;
-use crate::model::unit::{format_change_percent, format_count, format_metric, format_share};
+use crate::model::unit::{format_count, format_metric, format_share, format_size_percent};
 use crate::model::{Cause, Finding, Metric, StepShare};
 
 /// A confirmed change with its series and its p-value within the family.
@@ -134,7 +134,7 @@ fn size_of(finding: &Finding) -> String {
     if finding.metric == Metric::SuccessRate {
         format!("by {:.0} points", (finding.current - finding.baseline).abs() * 100.0)
     } else {
-        format_change_percent(finding.change_percent)
+        format_size_percent(finding.change_percent)
     }
 }
 

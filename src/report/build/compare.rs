@@ -1,5 +1,7 @@
 //! The newest runs of a pipeline against those before them.
 
+use std::collections::BTreeMap;
+
 use crate::detect::stats::multiple::adjust_false_discovery;
 use crate::detect::stats::rank::{estimate_shift, test_rank_sum};
 use crate::detect::stats::rate::{rate_difference_interval, test_rate_rise};
@@ -24,7 +26,12 @@ const FALSE_DISCOVERY_MAX: f64 = 0.01;
 /// Smaller differences are called noise, however sure.
 const EFFECT_PERCENT_MIN: f64 = 2.0;
 
-/// Both windows of one metric, pooled over contexts.
+/// Contexts of a pipeline that are compared.
+const CONTEXTS_MAX: usize = 3;
+/// Fewer runs than this of a context besides the busiest are not.
+const CONTEXT_RUNS_MIN: usize = WINDOW_RUNS + VALUES_MIN;
+
+/// Both windows of one metric.
 struct Sides {
     metric: Metric,
     step: Option<String>,
@@ -39,14 +46,41 @@ struct Judged {
     p_value: Option<f64>,
 }
 
-/// Compares the newest runs of one pipeline with those before; none where it has no closed run.
-pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &[usize]) -> Option<PipelineComparison> {
+/// Compares the newest runs of one pipeline with those before, context by context, so that a difference between two
+/// branches or machines is none of the pipeline: every context with enough runs, at least the busiest.
+pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &[usize]) -> Vec<PipelineComparison> {
+    let mut by_context: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for place in own {
+        by_context.entry(runs.runs[*place].context).or_default().push(*place);
+    }
+    let mut contexts: Vec<(usize, Vec<usize>)> = by_context.into_iter().collect();
+    contexts.sort_by_key(|(_, places)| std::cmp::Reverse((places.len(), places.last().copied())));
+    let enough = |(at, (_, places)): &(usize, &(usize, Vec<usize>))| *at == 0 || places.len() >= CONTEXT_RUNS_MIN;
+    let chosen: Vec<_> = contexts.iter().enumerate().filter(enough).take(CONTEXTS_MAX).map(|(_, one)| one).collect();
+    let told: usize = chosen.iter().map(|(_, places)| places.len()).sum();
+    let left = own.len() - told;
+    chosen
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (context, places))| {
+            let context = &runs.contexts[*context].1;
+            let same: Vec<&Track> = tracks.iter().copied().filter(|track| track.context() == context).collect();
+            let found = compare_context(owner, &same, runs, places)?;
+            let note = (at == 0 && left > 0).then(|| format!("{left} runs in other contexts are left out"));
+            Some(PipelineComparison { context: Some(context.clone()), note, ..found })
+        })
+        .collect()
+}
+
+fn compare_context(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &[usize]) -> Option<PipelineComparison> {
     let cut = own.len().saturating_sub(WINDOW_RUNS);
     let (first, split) = (own.get(cut.saturating_sub(WINDOW_RUNS))?, own.get(cut)?);
     let (metrics, steps) = decide(&pool(tracks, *first, *split));
     Some(PipelineComparison {
         pipeline: owner.pipeline.clone(),
         service: owner.service.clone(),
+        context: None,
+        note: None,
         a: window(runs, &own[cut.saturating_sub(WINDOW_RUNS)..cut]),
         b: window(runs, &own[cut..]),
         metrics,
@@ -54,10 +88,10 @@ pub(super) fn compare(owner: &Owner, tracks: &[&Track], runs: &RunValues, own: &
     })
 }
 
-/// Compares any two sets of runs of one kind of work, contexts and services pooled.
+/// Compares any two sets of runs of one kind of work: all that is given, see [`alike`](super::alike).
 #[must_use]
 pub fn compare_series(a: &[Series], b: &[Series]) -> (Vec<Change>, Vec<StepChange>) {
-    let mut sides: std::collections::BTreeMap<(Option<&str>, Metric), Sides> = std::collections::BTreeMap::new();
+    let mut sides: BTreeMap<(Option<&str>, Metric), Sides> = BTreeMap::new();
     for (set, is_b) in [(a, false), (b, true)] {
         for series in set {
             let key = (series.key.step.as_deref(), series.key.metric);
@@ -107,7 +141,7 @@ fn window(runs: &RunValues, places: &[usize]) -> Window {
 }
 
 fn pool(tracks: &[&Track], first: usize, split: usize) -> Vec<Sides> {
-    let mut sides: std::collections::BTreeMap<(Option<&str>, Metric), Sides> = std::collections::BTreeMap::new();
+    let mut sides: BTreeMap<(Option<&str>, Metric), Sides> = BTreeMap::new();
     for track in tracks {
         let (metric, step) = (track.metric(), track.step());
         let side = sides.entry((step, metric)).or_insert_with(|| Sides {
@@ -178,7 +212,7 @@ fn word(metric: Metric, judged: &Judged, adjusted: f64) -> ChangeWord {
 }
 
 /// Worst first: regressions by count, then by the size of the change of the duration.
-pub(super) fn order_worst_first(pipelines: &mut [PipelineComparison]) {
+pub fn order_worst_first(pipelines: &mut [PipelineComparison]) {
     let regressed = |found: &PipelineComparison| {
         found.metrics.iter().filter(|change| change.word == ChangeWord::Regressed).count()
             + usize::from(found.steps.iter().any(|step| step.word == ChangeWord::Regressed))

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::detect::gate::GateSettings;
 use crate::detect::stats::robust::{mean, median};
 use crate::model::clock::UnixNanos;
-use crate::model::{Finding, Metric, SeriesContext, Verdict};
+use crate::model::{Better, Finding, Metric, SeriesContext, Severity, Verdict};
 use crate::report::comparison::PipelineComparison;
+use crate::report::outlook::{Forecast, HealthPoint};
 use crate::report::profile::{BaselineProvenance, SeriesView, StepProfile};
 use crate::store::RunValues;
 use crate::track::{Trend, trend};
@@ -14,6 +15,7 @@ use crate::track::{Trend, trend};
 use super::Depth;
 use super::compare::compare;
 use super::levels::{Levels, find_levels};
+use super::outlook::{forecast_of, health_history};
 use super::rows::Owner;
 use super::series::{baseline, view};
 use super::tracks::Track;
@@ -47,9 +49,11 @@ pub(super) struct Told {
     pub(super) trends: Vec<Trend>,
     pub(super) series: Vec<SeriesView>,
     pub(super) baselines: Vec<BaselineProvenance>,
+    pub(super) forecasts: Vec<Forecast>,
+    pub(super) history: Vec<HealthPoint>,
     /// Median duration of each step before and after, seconds.
     pub(super) steps: BTreeMap<String, (Option<f64>, Option<f64>)>,
-    pub(super) comparison: Option<PipelineComparison>,
+    pub(super) comparisons: Vec<PipelineComparison>,
 }
 
 /// Tells the series of one pipeline, whose verdict is known, as deep as asked. `own` are the runs of each service.
@@ -74,12 +78,20 @@ pub(super) fn judge_pipeline(
                 verdict.findings.iter().filter(|finding| finding.context.service == owner.service).collect();
             let mut told = tell(&tracks, &findings, runs, depth, settings);
             if depth.compared {
-                told.comparison = own.get(&owner).and_then(|own| compare(&owner, &tracks, runs, own));
+                told.comparisons = own.get(&owner).map_or_else(Vec::new, |own| compare(&owner, &tracks, runs, own));
             }
             (owner, told)
         })
         .collect();
-    Judged { verdict, told }
+    let mut judged = Judged { verdict, told };
+    if depth.history_max > 0 {
+        for (owner, history) in health_history(tracks, runs, own, settings, depth.history_max) {
+            if let Some(told) = judged.told.get_mut(&owner) {
+                told.history = history;
+            }
+        }
+    }
+    judged
 }
 
 fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth, settings: &GateSettings) -> Told {
@@ -91,7 +103,9 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
     Told {
         findings: findings.iter().map(|finding| (*finding).clone()).collect(),
         has_baseline: tracks.iter().any(|track| track.recent().len() >= needed),
-        trends: busiest.values().map(|track| trend_of(track)).collect(),
+        trends: recent_trends(&busiest),
+        forecasts: if depth.pages { forecasts(&chosen, &levels, &busiest) } else { Vec::new() },
+        history: Vec::new(),
         series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth)).collect(),
         baselines: chosen
             .iter()
@@ -99,12 +113,33 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
             .filter_map(|(track, levels)| baseline(track, levels, findings, settings))
             .collect(),
         steps: if depth.pages { step_levels(tracks, &busiest, changed) } else { BTreeMap::new() },
-        comparison: None,
+        comparisons: Vec::new(),
     }
 }
 
+/// Of each metric of the whole run, in its busiest context.
+fn forecasts(chosen: &[&Track], levels: &[Levels], busiest: &BTreeMap<Metric, &Track>) -> Vec<Forecast> {
+    let is_main = |track: &Track| busiest.get(&track.metric()).is_some_and(|main| std::ptr::eq(*main, track));
+    let main = chosen.iter().zip(levels).filter(|(track, _)| is_main(track));
+    main.filter_map(|(track, levels)| forecast_of(track, levels)).collect()
+}
+
+/// Where each metric of the whole run is heading.
+pub(super) fn recent_trends(busiest: &BTreeMap<Metric, &Track>) -> Vec<Trend> {
+    busiest.values().map(|track| trend_of(track)).collect()
+}
+
+/// Severities of the findings that moved for the worse.
+pub(super) fn worse_severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Severity> {
+    let worse = findings.filter(|finding| {
+        finding.severity > Severity::None
+            && (finding.current > finding.baseline) == (finding.metric.better() == Better::Lower)
+    });
+    worse.map(|finding| finding.severity).collect()
+}
+
 /// For each metric of the whole run the context with the most values of late; of equals that of the newest run.
-fn busiest<'a>(tracks: &[&'a Track]) -> BTreeMap<Metric, &'a Track> {
+pub(super) fn busiest<'a>(tracks: &[&'a Track]) -> BTreeMap<Metric, &'a Track> {
     let mut busiest: BTreeMap<Metric, &Track> = BTreeMap::new();
     let size = |track: &Track| (track.recent().len(), track.places.last().copied());
     for track in tracks.iter().filter(|track| track.step().is_none()) {

@@ -27,12 +27,21 @@ pub(super) fn present(read: &Read, now: UnixNanos) -> UnixNanos {
     }
 }
 
-/// Time since the last run, in the pipeline's usual intervals: the gap that 95 of 100 of its newest gaps stay under.
+/// Time since the last run, in the pipeline's usual intervals.
 pub(super) fn silent_intervals(row: &ProfileRow, present: UnixNanos) -> Option<f64> {
-    let usual = row.gap_s.filter(|gap| gap.is_finite())?.max(INTERVAL_MIN_S);
-    #[allow(clippy::cast_precision_loss, reason = "seconds, not nanoseconds, matter here")]
-    let silent_s = present.saturating_sub(row.to_ns).max(0) as f64 / 1e9;
+    intervals_of_silence(row.gap_s, row.to_ns, present)
+}
+
+/// Time since a last run; `usual_s` is the gap that 95 of 100 of the newest gaps stay under.
+pub(super) fn intervals_of_silence(usual_s: Option<f64>, last: UnixNanos, present: UnixNanos) -> Option<f64> {
+    let usual = usual_s.filter(|gap| gap.is_finite())?.max(INTERVAL_MIN_S);
+    let silent_s = present.saturating_sub(last).max(0) as f64 / 1e9;
     Some(silent_s / usual)
+}
+
+/// As in the gate: scores above 1 are points of a hundred.
+pub(super) fn as_share(quality: f64) -> f64 {
+    if quality > 1.0 { quality / 100.0 } else { quality }
 }
 
 /// Counts, drops and notes.
@@ -88,6 +97,12 @@ fn notes(read: &Read, told: &BTreeMap<Owner, Told>, verdict: &Verdict, now: Unix
             format_minute(newest)
         );
         notes.push(note(false, text));
+    }
+    let (unpriced, calls) = super::models::unpriced(&read.model_days);
+    if unpriced > 0 {
+        let text =
+            format!("{unpriced} of {calls} model calls have no known cost: what is told of cost leaves them out");
+        notes.push(note(true, text));
     }
     if row.runs_open > 0 {
         notes.push(note(false, format!("{} runs are still open and not counted in any metric", row.runs_open)));

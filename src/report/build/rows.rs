@@ -81,6 +81,31 @@ pub(super) struct ModelRow {
     pub(super) used: ModelUse,
 }
 
+/// `track/model_days.sql`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ModelDayRow {
+    #[serde(flatten)]
+    pub(super) owner: Owner,
+    pub(super) model: String,
+    /// Since 1970-01-01.
+    pub(super) day: i64,
+    pub(super) calls: u64,
+    pub(super) calls_unpriced: u64,
+    pub(super) cost_usd: Option<f64>,
+    pub(super) input_tokens: Option<f64>,
+    pub(super) output_tokens: Option<f64>,
+}
+
+/// `track/alert_history.sql`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AlertEventRow {
+    pub(super) alert_id: String,
+    pub(super) at_ns: UnixNanos,
+    pub(super) actor: Option<String>,
+    pub(super) action: String,
+    pub(super) note: Option<String>,
+}
+
 /// `track/steps.sql`.
 #[derive(Debug, Deserialize)]
 pub(super) struct StepRow {

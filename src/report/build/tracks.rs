@@ -41,6 +41,22 @@ impl Track {
     pub(super) fn recent(&self) -> &[SeriesPoint] {
         &self.series.points[self.recent_from.min(self.len())..]
     }
+
+    /// What was known of its newest runs at a time; none where nothing was.
+    pub(super) fn until(&self, at: i64) -> Option<Self> {
+        let end = self.series.points.partition_point(|point| point.started_at <= at);
+        let from = end.saturating_sub(GATE_RUNS);
+        (end > 0).then(|| Self {
+            series: Series { key: self.series.key.clone(), points: self.series.points[from..end].to_vec() },
+            places: self.places[from..end].to_vec(),
+            recent_from: 0,
+        })
+    }
+
+    /// The series as the gate sees it.
+    pub(super) fn for_gate(&self) -> Series {
+        Series { key: self.series.key.clone(), points: self.recent().to_vec() }
+    }
 }
 
 /// Every track by pipeline: those of whole runs first, then steps by name.

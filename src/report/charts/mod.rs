@@ -1,6 +1,7 @@
 //! The bundle's numbers as specs of charts, and the table behind each.
 
 mod calendar;
+mod outlook;
 mod steps;
 mod usage;
 
@@ -17,6 +18,7 @@ use super::profile::{PipelineProfile, SeriesView};
 use super::view::outcome_badge;
 
 pub(super) use calendar::by_hour;
+pub(super) use outlook::{forecast, forecasts, health_history, limit_of, meeting};
 pub(super) use steps::{compared_steps, differential_steps, waterfalls};
 pub(super) use usage::{model_cost, model_usage, resources};
 
@@ -47,10 +49,20 @@ fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
         Ok(svg) => {
             // Not every chart fits on a phone; those that do not are scrolled there.
             let narrow = narrowed(spec).and_then(|spec| chart::render_inline(&spec).ok());
+            // Nothing hovers over a phone; the table says the same.
+            let narrow = narrow.map(|svg| without_tips(&svg));
             Drawn { svg: drawn(svg), narrow: narrow.and_then(drawn), caption, why: String::new(), table }
         }
         Err(error) => Drawn { svg: None, narrow: None, caption, why: clean::shorten(&error.to_string(), 200), table },
     }
+}
+
+/// Without the tooltips of marks: those titles have no id, the chart's own has.
+fn without_tips(svg: &str) -> String {
+    let mut parts = svg.split("<title>");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    out.extend(parts.map(|part| part.split_once("</title>").map_or("", |(_, rest)| rest)));
+    out
 }
 
 /// The same chart laid out for a phone, with ids of its own; none for what is narrow already.
@@ -64,6 +76,9 @@ fn narrowed(spec: &Spec) -> Option<Spec> {
         Spec::ModelUsage(chart) => &mut chart.frame,
         Spec::Resources(chart) => &mut chart.frame,
         Spec::Heatmap(chart) => &mut chart.frame,
+        Spec::HealthHistory(chart) => &mut chart.frame,
+        Spec::SparklineGrid(chart) => &mut chart.frame,
+        Spec::Forecast(chart) => &mut chart.frame,
         _ => return None,
     };
     frame.width = NARROW;
@@ -88,6 +103,7 @@ pub(super) fn spark(profile: &PipelineProfile, place: usize) -> Drawn {
         band: level.map(|level| (level.low, level.high)),
         change: change_at.filter(|at| *at > 0),
         change_percent: change.and_then(|change| change.change_percent),
+        unit: None,
     };
     let spec = sparkline::Sparkline { frame, trend, unit: metric.into(), better: metric.better(), height: 40 };
     let caption = format!("{} of the newest runs", metric.label());
@@ -124,11 +140,50 @@ pub(super) fn timeline(profile: &PipelineProfile, series: &SeriesView, place: us
             Cell::text(&point.run_id),
             Cell::time(Some(&point.started_at)),
             value(point.value),
-            Cell::badge(outcome_badge(point.outcome)),
+            Cell::text(outcome_badge(point.outcome).2),
             Cell::text(mark),
         ]
     });
     draw(&Spec::Timeline(spec), caption, table)
+}
+
+/// Series whose level did not move, side by side: newest value and expected range.
+pub(super) fn steady(profile: &PipelineProfile, series: &[&SeriesView]) -> Option<Drawn> {
+    let cells = series.iter().map(|series| {
+        let newest = &series.points[series.points.len().saturating_sub(SPARK_VALUES)..];
+        let place = series.step.as_deref().map_or(String::new(), |step| format!("{} ", clean::shorten(step, 24)));
+        sparkline::Trend {
+            subject: format!("{place}{}", series.metric.label()),
+            values: newest.iter().map(|point| point.value.filter(|value| value.is_finite())).collect(),
+            band: series.levels.last().map(|level| (level.low, level.high)),
+            unit: Some(series.metric.into()),
+            ..sparkline::Trend::default()
+        }
+    });
+    let caption = format!("{}: what stayed as it was", clean::name(&profile.pipeline));
+    let heads = ["Metric", "Context", "#Runs", "#Level", "#Expected from", "#Expected to", "#Newest"];
+    let table = Grid::new(caption.clone(), &heads).fill(series, |series| {
+        let level = series.levels.last();
+        let value = |value: Option<f64>| Cell::metric(series.metric, value);
+        let place = series.step.as_deref().map_or(String::new(), |step| format!("{} ", clean::shorten(step, 40)));
+        vec![
+            Cell::line(format!("{place}{}", series.metric.label())),
+            Cell::line(super::view::context(&series.context).unwrap_or_default()),
+            Cell::count(series.points.len() as u64),
+            value(level.map(|level| level.value)),
+            value(level.map(|level| level.low)),
+            value(level.map(|level| level.high)),
+            value(series.points.last().and_then(|point| point.value)),
+        ]
+    });
+    let spec = sparkline::SparklineGrid {
+        frame: Frame { title: Some(caption.clone()), ..Frame::new("steady") },
+        quantity: "metrics".to_owned(),
+        unit: crate::chart::Unit::Score,
+        better: crate::model::Better::Lower,
+        cells: cells.collect(),
+    };
+    (!series.is_empty()).then(|| draw(&Spec::SparklineGrid(spec), caption, table))
 }
 
 fn series_subject(profile: &PipelineProfile, series: &SeriesView) -> String {

@@ -5,6 +5,7 @@ use minijinja::Value;
 use crate::model::{Finding, Severity};
 use crate::report::bundle::{Alert, AlertState, Bundle};
 use crate::report::view::{self, FindingView, VerdictView};
+use crate::report::words::sort_worst_first;
 
 /// Cards on the page.
 pub(in crate::report) const CARDS_MAX: usize = 200;
@@ -12,7 +13,8 @@ pub(in crate::report) const CARDS_MAX: usize = 200;
 /// Alerts with a life, then findings of the verdict that have none; worst first within each state.
 pub(in crate::report) fn cards(bundle: &Bundle) -> Vec<FindingView> {
     let mut lively: Vec<&Alert> = bundle.alerts.iter().collect();
-    lively.sort_by_key(|alert| (standing(alert.state), std::cmp::Reverse(alert.finding.severity)));
+    sort_worst_first(&mut lively, |alert| &alert.finding);
+    lively.sort_by_key(|alert| standing(alert.state));
     let orphans = orphans(bundle);
     let (live, done): (Vec<_>, Vec<_>) = lively.into_iter().partition(|a| standing(a.state) < 2);
     let ordered = live.into_iter().map(Either::Alert).chain(orphans.into_iter().map(Either::Finding));
@@ -34,8 +36,10 @@ fn standing(state: AlertState) -> u8 {
     match state {
         AlertState::Open => 0,
         AlertState::Acknowledged => 1,
-        AlertState::Muted => 2,
-        AlertState::Resolved => 3,
+        AlertState::Suspected => 2,
+        AlertState::Muted => 3,
+        AlertState::Resolved => 4,
+        AlertState::FalsePositive => 5,
     }
 }
 

@@ -21,6 +21,8 @@ struct Section {
     name: String,
     href: Option<String>,
     windows: [String; 2],
+    /// Which runs, and what was left out.
+    which: Option<String>,
     metrics: Grid,
     chart: Option<Drawn>,
     /// Without a chart, the steps as a table.
@@ -90,12 +92,21 @@ fn section(bundle: &Bundle, comparison: &Comparison, pipeline: &PipelineComparis
         name: clean::name(&pipeline.pipeline),
         href: known.then(|| page_name(&pipeline.pipeline, pipeline.service.as_deref())),
         windows: [window(&comparison.a, &pipeline.a), window(&comparison.b, &pipeline.b)],
+        which: which(pipeline),
         metrics: metrics(pipeline),
         quiet_steps: (chart.is_none() && !pipeline.steps.is_empty()).then(|| steps(pipeline)),
         chart,
         only_a: only(|step| step.a_s.is_some() && step.b_s.is_none()),
         only_b: only(|step| step.a_s.is_none() && step.b_s.is_some()),
     }
+}
+
+/// `branch main, host class ci-4core; 12 runs in other contexts are left out`.
+pub(in crate::report) fn which(pipeline: &PipelineComparison) -> Option<String> {
+    let context = pipeline.context.as_ref().and_then(view::context);
+    let note = pipeline.note.as_deref().map(|note| clean::shorten(note, 300));
+    let parts: Vec<String> = context.into_iter().chain(note).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Metrics of the whole run.

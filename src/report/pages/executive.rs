@@ -4,7 +4,7 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::model::unit::{format_change_percent, format_count, format_duration, format_minute, format_usd, parse_time};
-use crate::model::{Metric, VerdictWord};
+use crate::model::{Finding, Metric, VerdictWord};
 use crate::report::Bundle;
 use crate::report::charts::{self, Drawn};
 use crate::report::clean;
@@ -18,6 +18,8 @@ use crate::track::HealthWord;
 
 /// Regressions that are told in full.
 const WORST_MAX: usize = 5;
+/// Pipelines that have a card, those in the worst health; all have a row.
+const CARDS_MAX: usize = 60;
 
 /// One pipeline in the health grid.
 #[derive(Serialize)]
@@ -36,12 +38,11 @@ struct Card {
 
 /// The page's own part of the context.
 pub(in crate::report) fn context(bundle: &Bundle) -> Value {
-    let worst = worst(bundle);
-    let listed = worst.len();
+    let (worst, told) = worst(bundle);
     let found = bundle.verdict.findings.iter().filter(|finding| finding.actionable).count();
     let ranked = ranked(bundle);
-    let cards: Vec<_> = ranked.iter().enumerate().map(|(place, profile)| card(profile, place)).collect();
-    let count = |word: &str| cards.iter().filter(|card| card.badge.0 == word).count();
+    let cards: Vec<_> = ranked.iter().take(CARDS_MAX).enumerate().map(|(place, one)| card(one, place)).collect();
+    let count = |tone: &str| ranked.iter().filter(|one| health_badge(one.health.word).0 == tone).count();
     let tally = [
         ("bad", "◆", "poor or critical"),
         ("warn", "■", "fair"),
@@ -52,9 +53,11 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
     minijinja::context! {
         verdict => view::value(VerdictView::of(bundle)),
         worst => view::value(worst),
-        more => found.saturating_sub(listed),
+        more => found.saturating_sub(told),
         ailing => view::value(ailing(&ranked)),
         insufficient => bundle.verdict.verdict == VerdictWord::InsufficientData,
+        pipelines => ranked.len(),
+        without_card => ranked.len() - cards.len(),
         cards => view::value(&cards),
         tally => view::value(tally),
         overview => view::value(overview(&ranked)),
@@ -65,9 +68,31 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
     }
 }
 
-fn worst(bundle: &Bundle) -> Vec<FindingView> {
-    let actionable = bundle.verdict.findings.iter().filter(|finding| finding.actionable);
-    actionable.take(WORST_MAX).enumerate().map(|(place, finding)| FindingView::of(finding, place, bundle)).collect()
+/// One card for what began together, and how many findings they tell: the first of a run stands for it, the others
+/// are named.
+pub(in crate::report) fn worst(bundle: &Bundle) -> (Vec<FindingView>, usize) {
+    let mut events: Vec<Vec<&Finding>> = Vec::new();
+    for finding in bundle.verdict.findings.iter().filter(|finding| finding.actionable) {
+        let same = |first: &&Finding| {
+            (&first.pipeline, &first.context, &first.since_run_key)
+                == (&finding.pipeline, &finding.context, &finding.since_run_key)
+        };
+        match events.iter_mut().find(|event| event.first().is_some_and(same)) {
+            Some(event) => event.push(finding),
+            None => events.push(vec![finding]),
+        }
+    }
+    let card = |(place, event): (usize, &Vec<&Finding>)| {
+        let (first, others) = event.split_first()?;
+        let said = others.iter().map(|other| {
+            let of = other.step.as_deref().map_or("the run".to_owned(), |step| clean::shorten(step, 40));
+            format!("{} ({of})", words::what(other))
+        });
+        let also = said.collect::<Vec<_>>().join(", ");
+        Some(FindingView { also: Some(also).filter(|also| !also.is_empty()), ..FindingView::of(first, place, bundle) })
+    };
+    events.truncate(WORST_MAX);
+    (events.iter().enumerate().filter_map(card).collect(), events.iter().map(Vec::len).sum())
 }
 
 /// Worst health first; the unknown stand between poor and fair, where nobody overlooks them.

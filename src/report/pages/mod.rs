@@ -4,3 +4,4 @@ pub(super) mod alerts;
 pub(super) mod comparison;
 pub(super) mod executive;
 pub(super) mod pipeline;
+pub(super) mod slices;

@@ -10,16 +10,21 @@ use crate::report::charts::{self, Drawn};
 use crate::report::clean;
 use crate::report::format::UNKNOWN;
 use crate::report::grid::{Cell, Grid};
-use crate::report::profile::{BaselineProvenance, MetricSummary, ModelUse, PipelineProfile, StepProfile};
+use crate::report::profile::{BaselineProvenance, MetricSummary, ModelUse, PipelineProfile, SeriesView, StepProfile};
 use crate::report::view::{
     self, FindingView, VerdictView, capital, context as context_words, health_badge, outcome_badge, trend_badge,
 };
 use crate::report::words;
+use crate::track::TrendWord;
 
 /// Findings that are told in full.
 const FINDINGS_MAX: usize = 20;
 /// Timelines that are drawn.
 const TIMELINES_MAX: usize = 12;
+/// Steady series that are drawn.
+const STEADY_MAX: usize = 24;
+/// Forecasts that are drawn; all stand in a table.
+const FORECASTS_MAX: usize = 3;
 /// Distributions that are drawn.
 const SPREADS_MAX: usize = 4;
 
@@ -54,7 +59,13 @@ pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> 
         score => profile.health.score.map(|score| format!("{score:.0}")),
         health_reason => clean::shorten(&profile.health.reason, 300),
         parts => view::value(parts(profile)),
+        health_chart => view::value(charts::health_history(profile)),
+        forecast_charts => view::value(forecast_charts(profile, bundle)),
+        forecasts => view::value((!profile.forecasts.is_empty()).then(|| charts::forecasts(profile, &bundle.limits))),
+        slices => view::value(super::slices::slices(profile)),
+        step_slices => view::value(super::slices::step_slices(profile)),
         timelines => view::value(timelines(profile)),
+        steady => view::value(steady(profile)),
         differential => view::value(charts::differential_steps(profile, since.as_deref())),
         waterfall => view::value(charts::waterfalls(profile)),
         hours => view::value(charts::by_hour(profile)),
@@ -81,7 +92,7 @@ fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> VerdictView {
                 "{} {} since run {}",
                 words::place(finding),
                 words::what(finding),
-                clean::shorten(&finding.since_run, 40)
+                clean::shorten(&finding.since_run, 24)
             );
             if failing { ("bad", "✕", "Regression", since) } else { ("warn", "■", "Smaller regression", since) }
         }
@@ -161,15 +172,46 @@ fn parts(profile: &PipelineProfile) -> Vec<Part> {
     profile.health.parts.iter().map(part).collect()
 }
 
+/// What the health score is made of, as a table.
+pub(in crate::report) fn health(profile: &PipelineProfile) -> Grid {
+    Grid::new("What the health score is made of", &["Part", "#Score", "#Weight", "Why"]).fill(&parts(profile), |part| {
+        vec![Cell::text(&part.label), Cell::text(&part.said), Cell::text(&part.weight), Cell::line(&part.reason)]
+    })
+}
+
+/// The duration, and whatever moved, is out of line or belongs to a step that has a finding.
 fn timelines(profile: &PipelineProfile) -> Vec<Drawn> {
-    let drawn = profile.series.iter().take(TIMELINES_MAX).enumerate();
+    let drawn = profile.series.iter().enumerate().filter(|(place, series)| tells(*place, series)).take(TIMELINES_MAX);
     drawn.map(|(place, series)| charts::timeline(profile, series, place)).collect()
+}
+
+fn tells(place: usize, series: &SeriesView) -> bool {
+    let unsteady = series.metric == Metric::SuccessRate && series.points.iter().any(|point| point.value == Some(0.0));
+    place == 0 || !series.changes.is_empty() || unsteady || series.step.is_some()
+}
+
+/// The rest, small.
+fn steady(profile: &PipelineProfile) -> Option<Drawn> {
+    let rest = profile.series.iter().enumerate().filter(|(place, series)| !tells(*place, series));
+    charts::steady(profile, &rest.map(|(_, series)| series).take(STEADY_MAX).collect::<Vec<_>>())
 }
 
 fn spreads(profile: &PipelineProfile) -> Vec<Drawn> {
     // The whole run's duration, then whatever has changed.
     let wanted = profile.series.iter().enumerate().filter(|(place, series)| *place == 0 || !series.changes.is_empty());
     wanted.filter_map(|(place, series)| charts::spread(profile, series, place)).take(SPREADS_MAX).collect()
+}
+
+/// Fans of the metrics that have a limit, then of those that become worse; else of the first.
+fn forecast_charts(profile: &PipelineProfile, bundle: &Bundle) -> Vec<Drawn> {
+    let is_limited = |metric| charts::limit_of(&bundle.limits, &profile.pipeline, metric).is_some();
+    let degrades = |metric| profile.trends.iter().any(|t| t.metric == metric && t.word == TrendWord::Degrading);
+    let mut ordered: Vec<_> = profile.forecasts.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, forecast)| std::cmp::Reverse((is_limited(forecast.metric), degrades(forecast.metric))));
+    let wanted =
+        ordered.iter().filter(|(_, f)| is_limited(f.metric) || degrades(f.metric)).count().clamp(1, FORECASTS_MAX);
+    let drawn = ordered.into_iter().take(wanted);
+    drawn.filter_map(|(place, forecast)| charts::forecast(profile, forecast, &bundle.limits, place)).collect()
 }
 
 /// What is measured.
@@ -232,13 +274,14 @@ pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
             Cell::count(step.n),
             Cell::metric(Metric::Duration, step.p50_s),
             Cell::metric(Metric::Duration, step.p95_s),
+            Cell::metric(Metric::Duration, step.p99_s),
             Cell::change(both.map(|(before, after)| (after / before - 1.0) * 100.0)),
             Cell::number(step.failure_share, format_share),
             Cell::count(step.retries),
             Cell::number(step.cost_usd, format_usd),
         ]
     };
-    let heads = ["Step", "#Runs", "#Median", "#p95", "#Change", "#Failed", "#Retries", "#Cost"];
+    let heads = ["Step", "#Runs", "#Median", "#p95", "#p99", "#Change", "#Failed", "#Retries", "#Cost"];
     Grid::new("Steps", &heads).fill(&profile.steps, row)
 }
 

@@ -4,12 +4,20 @@ with
 input as (
     select cast($pipeline as varchar) as pipeline, cast($run_count_max as bigint) as run_count_max
 ),
-numbered as (
+-- Numbered alone: sorting whole rows would cost more than fetching the few that are wanted.
+keys as (
     select
-        r.*,
-        row_number() over (partition by r.pipeline, r.service order by r.started_ns desc, r.run_key desc) as newest
+        r.run_key,
+        row_number() over (partition by hash(r.pipeline, r.service) order by r.started_ns desc, r.run_key desc) as newest
     from run_rows as r, input
     where input.pipeline is null or r.pipeline = input.pipeline
+),
+numbered as (
+    select r.*, k.newest
+    from run_rows as r
+    join keys as k on k.run_key = r.run_key
+    cross join input
+    where k.newest <= input.run_count_max
 )
 select
     n.pipeline,
@@ -38,6 +46,5 @@ select
     n.error,
     n.model,
     n.cost_source
-from numbered as n, input
-where n.newest <= input.run_count_max
+from numbered as n
 order by n.pipeline, n.service nulls first, n.newest

@@ -15,7 +15,7 @@ taken as (
         f.service,
         s.step,
         count(*) filter (s.last_attempt) as n,
-        quantile_cont(s.duration_s, [0.5, 0.95]) filter (s.last_attempt and s.outcome in ('success', 'unknown'))
+        quantile_cont(s.duration_s, [0.5, 0.95, 0.99]) filter (s.last_attempt and s.outcome in ('success', 'unknown'))
             as quantiles,
         count(*) filter (s.last_attempt and s.outcome in ('failure', 'timed_out')) as failed,
         count(*) filter (s.last_attempt and s.outcome in ('success', 'failure', 'timed_out')) as judged,
@@ -38,6 +38,7 @@ select
     ranked.n,
     ranked.quantiles[1] as p50_s,
     ranked.quantiles[2] as p95_s,
+    ranked.quantiles[3] as p99_s,
     ranked.failed / nullif(ranked.judged, 0) as failure_share,
     ranked.retries,
     ranked.cost_usd

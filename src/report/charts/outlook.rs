@@ -1,0 +1,164 @@
+//! Health over time, and where a metric is expected to stand.
+
+use crate::chart::forecast::{self as fan, Ahead, Meeting, Past};
+use crate::chart::health::{self, HealthHistory};
+use crate::chart::{Frame, Spec};
+use crate::model::unit::{format_day, format_metric, parse_time};
+use crate::model::{Metric, Outcome};
+use crate::track::HealthWord;
+
+use super::super::clean;
+use super::super::format::UNKNOWN;
+use super::super::grid::{Cell, Grid};
+use super::super::outlook::{Forecast, HealthPoint, Limit};
+use super::super::profile::PipelineProfile;
+use super::super::view::{capital, health_badge};
+use super::{Drawn, draw};
+
+/// Runs of the past that are drawn before a fan.
+const PAST_MAX: usize = 1_000;
+
+/// Health, time by time; none with fewer than two times.
+pub(in crate::report) fn health_history(profile: &PipelineProfile) -> Option<Drawn> {
+    let told = &profile.health_history;
+    if told.len() < 2 {
+        return None;
+    }
+    let before = std::iter::once(None).chain(told.iter().map(|point| Some(point.word)));
+    let points = told.iter().zip(before).filter_map(|(point, before)| health_point(point, before));
+    let spec = HealthHistory {
+        frame: Frame::new("health-history"),
+        subject: clean::name(&profile.pipeline),
+        points: points.collect(),
+        grades: health::grades(),
+    };
+    let caption = format!("{}: health over time", clean::name(&profile.pipeline));
+    let table = Grid::new(caption.clone(), &["Time", "Health", "#Score", "Why"]).fill_newest(told, |point| {
+        vec![
+            Cell::time(Some(&point.at)),
+            Cell::badge(health_badge(point.word)),
+            Cell::number(point.score, |score| format!("{score:.0}")),
+            Cell::line(&point.reason),
+        ]
+    });
+    Some(draw(&Spec::HealthHistory(spec), caption, table))
+}
+
+// A note where the word becomes another: that is when something happened.
+fn health_point(point: &HealthPoint, before: Option<HealthWord>) -> Option<health::HealthPoint> {
+    let turned = before.is_some_and(|word| word != point.word && word != HealthWord::Unknown);
+    let note = turned.then(|| clean::shorten(&point.reason, 120));
+    let score = point.score.filter(|score| (0.0..=100.0).contains(score));
+    Some(health::HealthPoint { time: parse_time(&point.at).ok()?, score, note })
+}
+
+/// The limit that is nearest of those for a metric of a pipeline: its own before everybody's.
+pub(in crate::report) fn limit_of<'a>(limits: &'a [Limit], pipeline: &str, metric: Metric) -> Option<&'a Limit> {
+    let fits = |limit: &&Limit| limit.metric == metric && limit.pipeline.as_deref().is_none_or(|name| name == pipeline);
+    limits.iter().filter(fits).max_by_key(|limit| limit.pipeline.is_some())
+}
+
+/// The fan of one metric as a spec; none where its times cannot be read.
+fn spec(profile: &PipelineProfile, forecast: &Forecast, limit: Option<&Limit>, place: usize) -> Option<fan::Forecast> {
+    let metric = forecast.metric;
+    let since = parse_time(&forecast.since).ok()?;
+    let series = profile
+        .series
+        .iter()
+        .find(|series| series.metric == metric && series.step.is_none() && series.context == forecast.context)?;
+    // A run that failed says nothing of how long the work takes.
+    let finished = series.points.iter().filter(|point| matches!(point.outcome, Outcome::Success | Outcome::Unknown));
+    let past = finished.filter_map(|point| {
+        let value = point.value.filter(|value| value.is_finite())?;
+        Some(Past { time: parse_time(&point.started_at).ok()?, value })
+    });
+    let past: Vec<Past> = past.filter(|past| past.time >= since).collect();
+    let ahead = forecast.points.iter().filter_map(|point| {
+        Some(Ahead {
+            time: parse_time(&point.at).ok()?,
+            middle: point.middle,
+            low_50: point.low_50,
+            high_50: point.high_50,
+            low_95: point.low_95,
+            high_95: point.high_95,
+        })
+    });
+    Some(fan::Forecast {
+        frame: Frame::new(format!("forecast-{place}")),
+        subject: clean::name(&profile.pipeline),
+        quantity: metric.label().to_owned(),
+        unit: metric.into(),
+        history: past[past.len().saturating_sub(PAST_MAX)..].to_vec(),
+        ahead: ahead.collect(),
+        limit: limit.map(|limit| fan::Limit { value: limit.value, label: "limit".to_owned() }),
+        better: Some(metric.better()),
+    })
+}
+
+/// When a forecast meets its limit.
+pub(in crate::report) fn meeting(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) -> Option<Meeting> {
+    spec(profile, forecast, Some(limit), 0).map(|spec| spec.meeting())
+}
+
+/// The fan of one metric.
+pub(in crate::report) fn forecast(
+    profile: &PipelineProfile,
+    forecast: &Forecast,
+    limits: &[Limit],
+    place: usize,
+) -> Option<Drawn> {
+    let limit = limit_of(limits, &profile.pipeline, forecast.metric);
+    let spec = spec(profile, forecast, limit, place)?;
+    let caption = format!("{}: forecast of the {}", clean::name(&profile.pipeline), forecast.metric.label());
+    let heads = ["Time", "#Expected", "#50 % from", "#50 % to", "#95 % from", "#95 % to"];
+    let table = Grid::new(caption.clone(), &heads).fill(&forecast.points, |point| {
+        let value = |value: f64| Cell::metric(forecast.metric, Some(value));
+        vec![
+            Cell::time(Some(&point.at)),
+            value(point.middle),
+            value(point.low_50),
+            value(point.high_50),
+            value(point.low_95),
+            value(point.high_95),
+        ]
+    });
+    Some(draw(&Spec::Forecast(spec), caption, table))
+}
+
+/// Every forecast in a line: now, at its end, and when it meets its limit.
+pub(in crate::report) fn forecasts(profile: &PipelineProfile, limits: &[Limit]) -> Grid {
+    all_forecasts(profile, limits).without_unknown()
+}
+
+fn all_forecasts(profile: &PipelineProfile, limits: &[Limit]) -> Grid {
+    let heads = ["Metric", "#Now", "Until", "#Expected then", "#95 %", "#Limit", "Meets its limit", "#Runs"];
+    Grid::new("What is expected", &heads).fill(&profile.forecasts, |forecast| {
+        let said = |value: f64| format_metric(forecast.metric, value);
+        let (first, last) = (forecast.points.first(), forecast.points.last());
+        let limit = limit_of(limits, &profile.pipeline, forecast.metric);
+        let when = limit.and_then(|limit| meeting(profile, forecast, limit)).map(say_meeting);
+        vec![
+            Cell::text(capital(forecast.metric.label())),
+            Cell::metric(forecast.metric, first.map(|point| point.middle)),
+            Cell::time(last.map(|point| point.at.as_str())),
+            Cell::metric(forecast.metric, last.map(|point| point.middle)),
+            Cell::text(last.map_or(UNKNOWN.to_owned(), |p| format!("{} to {}", said(p.low_95), said(p.high_95)))),
+            Cell::metric(forecast.metric, limit.map(|limit| limit.value)),
+            Cell::line(when.unwrap_or_else(|| UNKNOWN.to_owned())),
+            Cell::count(u64::try_from(forecast.n).unwrap_or(u64::MAX)),
+        ]
+    })
+}
+
+/// `about 2026-06-03 (2026-05-20 to 2026-06-29)`.
+fn say_meeting(meeting: Meeting) -> String {
+    let day = format_day;
+    match (meeting.already, meeting.expected, meeting.earliest, meeting.latest) {
+        (true, ..) => "beyond it already".to_owned(),
+        (_, Some(at), Some(first), Some(last)) => format!("about {} (95 %: {} to {})", day(at), day(first), day(last)),
+        (_, Some(at), Some(first), None) => format!("about {} (95 %: {} at the earliest)", day(at), day(first)),
+        (_, Some(at), None, _) => format!("about {}", day(at)),
+        (_, None, Some(first), _) => format!("not expected, but possible from {} on", day(first)),
+        (_, None, None, _) => "not within the forecast".to_owned(),
+    }
+}
