@@ -26,6 +26,7 @@ impl Checker {
         if let Err(error) = self.own_parts(message, raw) {
             let reason = Reason::of(error).ok_or(error)?;
             census.refuse(reason, items_below(message, raw)?);
+            census.cut = true;
             return Ok(());
         }
         let mut cursor = Cursor::new(raw);

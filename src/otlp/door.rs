@@ -112,7 +112,8 @@ fn admit_protobuf(
     let unreadable = |source| DoorError::Protobuf { signal, source };
     let checker = Checker { attributes_max: limits.attributes_max, strict: false };
     let mut census = checker.census(request(signal), &body).map_err(unreadable)?;
-    let body = if census.refused() == 0 || census.items == 0 {
+    let whole = census.refused() == 0 && !census.cut;
+    let body = if whole || census.items == 0 {
         body
     } else {
         let mut rest = Vec::with_capacity(body.len());

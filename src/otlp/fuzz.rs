@@ -131,6 +131,22 @@ mod tests {
         replay("protobuf", protobuf);
     }
 
+    /// Found by the fuzzer: a metric without points whose name is no UTF-8 hid in an admitted request, and with it the
+    /// whole request could not be read when it was loaded.
+    #[test]
+    fn an_unreadable_block_without_items_is_cut_out() {
+        let unreadable = [0x0a, 0x01, 0xff];
+        let readable = [0x0a, 0x01, b'm', 0x2a, 0x0d, 0x0a, 0x0b, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x00];
+        let field = |tag: u8, inner: &[u8]| [&[tag, u8::try_from(inner.len()).unwrap()], inner].concat();
+        let metrics = [field(0x12, &unreadable), field(0x12, &readable)].concat();
+        let body = field(0x0a, &field(0x12, &metrics));
+        let admission = admit(Signal::Metrics, Encoding::Protobuf, body.clone().into(), &Limits::default()).unwrap();
+        let accepted = admission.accepted.unwrap();
+        assert_eq!((accepted.items, admission.refused.len()), (1, 0));
+        assert_eq!(read_all(Signal::Metrics, &accepted.body), 1);
+        assert!(accepted.body.len() < body.len());
+    }
+
     #[test]
     fn the_corpus_of_json_bodies_holds() {
         replay("json", json);

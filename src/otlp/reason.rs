@@ -58,6 +58,8 @@ impl Reason {
 pub(super) struct Census {
     /// Items that may be stored.
     pub(super) items: u64,
+    /// A block cannot be read: it must be cut out, also where it holds no item that would be counted.
+    pub(super) cut: bool,
     refused: [u64; Reason::ALL.len()],
 }
 

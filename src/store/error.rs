@@ -83,6 +83,12 @@ pub enum StoreError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The disk is nearly full: DuckDB must not run into its end.
+    #[error("the disk is nearly full: {} MB are free, loads need 64 MiB", free / 1_000_000)]
+    Full {
+        /// Bytes that are free.
+        free: u64,
+    },
     /// What was acknowledged cannot be loaded now.
     #[error("the store cannot be written now: what was acknowledged last is safe in the log and cannot be read yet")]
     Stalled,
@@ -122,6 +128,9 @@ impl StoreError {
                 "`perfline doctor --repair` loads whatever is whole, keeps what is damaged, and says what is lost"
                     .to_owned(),
             ),
+            Self::Full { .. } => {
+                Some("make room; everything acknowledged is safe in the log, and is loaded as soon as there is".to_owned())
+            }
             Self::Stalled => Some(
                 "is the disk full? it goes on by itself when there is room; the service's own log says what failed"
                     .to_owned(),

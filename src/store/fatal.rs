@@ -1,9 +1,22 @@
-//! Faults that only a restart mends.
+//! Faults that only a restart mends, and how they are kept away.
+
+use std::path::Path;
 
 use super::StoreError;
 
 /// Exit code of a fault of our own.
 const EXIT_INTERNAL: i32 = 70;
+
+/// What must be free on the disk for a load, bytes.
+const ROOM_BYTES_MIN: u64 = 64 * 1024 * 1024;
+
+/// A checkpoint of DuckDB's that finds no room breaks off, and only a restart mends that: better not begin.
+pub(super) fn has_room(folder: &Path) -> Result<(), StoreError> {
+    // Where the system does not say, the write itself does.
+    let Ok(disk) = nix::sys::statvfs::statvfs(folder) else { return Ok(()) };
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    if free < ROOM_BYTES_MIN { Err(StoreError::Full { free }) } else { Ok(()) }
+}
 
 /// After a failed sync, or a checkpoint that broke off, DuckDB refuses everything until the file is opened again. What
 /// was acknowledged lies in the log: ending at once loses nothing, and the next start goes on.

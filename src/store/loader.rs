@@ -11,7 +11,7 @@ use duckdb::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
-use super::fatal::{stop_where_only_a_restart_helps, told};
+use super::fatal::{has_room, stop_where_only_a_restart_helps, told};
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
@@ -235,6 +235,7 @@ impl Loader {
             return Ok(());
         }
         let began = Instant::now();
+        has_room(self.segments.folder())?;
         let batch = self.builder.take(cut)?;
         // Rows that were left behind are of the last request: it stays until they are stored.
         let loaded = self.load.decoded - usize::from(batch.is_cut());

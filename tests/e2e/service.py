@@ -95,6 +95,13 @@ class Program:
             )
         return out, err
 
+    def run_any(self, *arguments):
+        """What one command says, whichever its exit code."""
+        done = subprocess.run(
+            [self.binary, *arguments], capture_output=True, env=self.environment, timeout=10 * PATIENCE_S, check=False
+        )
+        return (done.stdout + done.stderr).decode("utf-8", "replace")
+
     def ask(self, *arguments, exits=0):
         """The standard output of one command."""
         return self.run(*arguments, exits=exits)[0]
@@ -111,12 +118,15 @@ class Program:
 class Service:
     """A running `perfline serve` on free ports."""
 
-    def __init__(self, program, store, *options):
+    def __init__(self, program, store, *options, environment=None):
         self.program = program
         self.store = store
         self.options = options
+        self.environment = program.environment | (environment or {})
         self.process = None
         self.log = None
+        # How long it took until both listeners were there.
+        self.start_s = None
 
     def __enter__(self):
         self.start()
@@ -129,11 +139,12 @@ class Service:
     def start(self):
         """Starts it and waits for both lines that say that it is ready."""
         self.log = tempfile.TemporaryFile()
+        began = time.monotonic()
         self.process = subprocess.Popen(
             [self.program.binary, "serve", "--store", self.store, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
             stdout=subprocess.PIPE,
             stderr=self.log,
-            env=self.program.environment,
+            env=self.environment,
         )
         lines = queue.Queue()
 
@@ -153,6 +164,7 @@ class Service:
                 raise Failed(f"perfline serve ended before it was ready\n{self.said()}")
             name, _, address = line.partition(" ")
             addresses[name] = address
+        self.start_s = time.monotonic() - began
         self.grpc = f"http://{addresses['grpc']}"
         self.http = f"http://{addresses['http']}"
 

@@ -32,6 +32,32 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_service_is_killed() {
 }
 
 #[test]
+fn nothing_acknowledged_is_lost_when_the_service_is_asked_to_end() {
+    run_script("kill.py", &["--rounds", "4", "--signal", "term"]);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_when_the_power_goes() {
+    run_script("power.py", &["--rounds", "6", "--bulk-every", "100"]);
+}
+
+#[test]
+fn a_disk_whose_syncs_do_nothing_is_found_out() {
+    run_script("power.py", &["--lie", "fdatasync"]);
+    run_script("power.py", &["--lie", "names"]);
+}
+
+#[test]
+fn a_sync_that_covers_it_stands_before_each_acknowledgement() {
+    run_script("syncs.py", &[]);
+}
+
+#[test]
+fn every_damage_is_named_with_its_remedy() {
+    run_script("damage.py", &[]);
+}
+
+#[test]
 fn hostile_names_are_harmless_in_every_output() {
     run_script("hostile.py", &[]);
 }
