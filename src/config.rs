@@ -46,6 +46,10 @@ pub struct Config {
     pub conventions: ConventionsConfig,
     /// How series are judged.
     pub detect: Policy,
+    /// What calls of models cost.
+    pub prices: PricesConfig,
+    /// Whether names are kept private.
+    pub anonymize: AnonymizeConfig,
 }
 
 /// Where and how data is kept.
@@ -102,6 +106,22 @@ pub struct LimitsConfig {
 pub struct ConventionsConfig {
     /// The user's own conventions; empty: none.
     pub directory: PathBuf,
+}
+
+/// What calls of models cost.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PricesConfig {
+    /// The user's own prices; empty: only the bundled ones.
+    pub file: PathBuf,
+}
+
+/// Whether names are kept private.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnonymizeConfig {
+    /// The key; empty: names are stored as they come.
+    pub key_file: PathBuf,
 }
 
 impl Config {

@@ -12,6 +12,7 @@ pub mod chart;
 pub mod demo;
 pub mod monitor;
 pub mod otlp;
+pub mod price;
 
 #[cfg(feature = "store")]
 pub mod store;

@@ -13,8 +13,10 @@ use crate::model::{
 };
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, SubmitError};
+use crate::otlp::veil::Veil;
+use crate::price::Prices;
 use crate::report;
-use crate::store::{Row, Store, StoreError, StoreOptions};
+use crate::store::{Recosted, Row, Store, StoreError, StoreOptions};
 
 /// How long an import waits for room in the buffers before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -134,6 +136,17 @@ pub enum BaselineRuns {
     },
 }
 
+/// What a store is opened with.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// What makes a run.
+    pub rules: Arc<Rules>,
+    /// What calls of models cost.
+    pub prices: Arc<Prices>,
+    /// Names of what is imported become pseudonyms.
+    pub veil: Option<Arc<Veil>>,
+}
+
 /// A store file opened here, or a running service.
 pub enum Backend {
     /// The file is ours while the command runs.
@@ -144,11 +157,13 @@ pub enum Backend {
 
 impl Backend {
     /// Opens `store`: a DuckDB file, or the URL of a running `perfline serve`.
-    pub fn open(store: &str, rules: Arc<Rules>) -> Result<Self, ApiError> {
+    pub fn open(store: &str, opening: Opening) -> Result<Self, ApiError> {
         if store.starts_with("http://") || store.starts_with("https://") {
-            return Remote::connect(store).map(|remote| Self::Remote(Box::new(remote)));
+            return Remote::connect(store, opening.veil).map(|remote| Self::Remote(Box::new(remote)));
         }
-        Ok(Self::Local(Store::open(&StoreOptions::new(PathBuf::from(store)), rules)?))
+        let Opening { rules, prices, veil } = opening;
+        let options = StoreOptions { prices, veil, ..StoreOptions::new(PathBuf::from(store)) };
+        Ok(Self::Local(Store::open(&options, rules)?))
     }
 
     /// Judges the series of a file by `policy`; a service has its own.
@@ -282,6 +297,14 @@ impl Backend {
         match self {
             Self::Local(store) => Ok(store.settle()?),
             Self::Remote(remote) => remote.settle(),
+        }
+    }
+
+    /// Prices every stored call again whose cost no span stated, by the prices that the store was opened with.
+    pub fn recost(&self) -> Result<Recosted, ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.recost()?),
+            Self::Remote(remote) => remote.recost(),
         }
     }
 

@@ -25,6 +25,10 @@ impl From<Run> for v1::Run {
             model: run.model,
             cost_usd: run.cost_usd,
             cost_source: run.cost_source,
+            unpriced_calls: run.unpriced_calls,
+            cached_tokens: run.cached_tokens,
+            reasoning_tokens: run.reasoning_tokens,
+            attributes_json: run.attributes.map(|attributes| attributes.to_string()),
             input_tokens: run.input_tokens,
             output_tokens: run.output_tokens,
             api_calls: run.api_calls,
@@ -58,6 +62,10 @@ impl From<v1::Run> for Run {
             model: run.model,
             cost_usd: run.cost_usd,
             cost_source: run.cost_source,
+            unpriced_calls: run.unpriced_calls,
+            cached_tokens: run.cached_tokens,
+            reasoning_tokens: run.reasoning_tokens,
+            attributes: run.attributes_json.and_then(|text| serde_json::from_str(&text).ok()),
             input_tokens: run.input_tokens,
             output_tokens: run.output_tokens,
             api_calls: run.api_calls,
@@ -85,6 +93,7 @@ impl From<Step> for v1::Step {
             input_tokens: step.input_tokens,
             output_tokens: step.output_tokens,
             cost_usd: step.cost_usd,
+            cost_source: step.cost_source,
             error: step.error,
         }
     }
@@ -103,6 +112,7 @@ impl From<v1::Step> for Step {
             input_tokens: step.input_tokens,
             output_tokens: step.output_tokens,
             cost_usd: step.cost_usd,
+            cost_source: step.cost_source,
             error: step.error,
         }
     }

@@ -10,7 +10,7 @@ mod remote_alerts;
 mod server;
 mod watch;
 
-pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, RunQuery};
+pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
 pub use listen::Server;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.

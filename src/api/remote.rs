@@ -1,5 +1,7 @@
 //! The client: asks a running `perfline serve`.
 
+use std::sync::Arc;
+
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 
@@ -7,9 +9,10 @@ use super::backend::{ApiError, CheckQuery, RunQuery};
 use super::v1;
 use super::v1::perfline_client::PerflineClient;
 use crate::model::{Run, Signal, Step, Verdict};
-use crate::otlp::sink::Accepted;
+use crate::otlp::sink::{Accepted, SubmitError};
+use crate::otlp::veil::Veil;
 use crate::report;
-use crate::store::Row;
+use crate::store::{Recosted, Row};
 
 /// Answers larger than this are refused: a report of thousands of pipelines stays far below.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -19,17 +22,18 @@ pub struct Remote {
     url: String,
     runtime: Runtime,
     client: PerflineClient<Channel>,
+    veil: Option<Arc<Veil>>,
 }
 
 impl Remote {
     /// Connects to either port of a service.
-    pub(super) fn connect(url: &str) -> Result<Self, ApiError> {
+    pub(super) fn connect(url: &str, veil: Option<Arc<Veil>>) -> Result<Self, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let unreachable = |source| ApiError::Unreachable { url: url.to_owned(), source };
         let endpoint = Endpoint::from_shared(url.to_owned()).map_err(unreachable)?;
         let channel = runtime.block_on(endpoint.connect()).map_err(unreachable)?;
         let client = PerflineClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-        Ok(Self { url: url.to_owned(), runtime, client })
+        Ok(Self { url: url.to_owned(), runtime, client, veil })
     }
 
     pub(super) fn query(&self, sql: &str) -> Result<Vec<Row>, ApiError> {
@@ -80,6 +84,9 @@ impl Remote {
 
     pub(super) fn import(&self, signal: Signal, request: Accepted) -> Result<(), ApiError> {
         let mut client = self.client.clone();
+        // Covered here, so that names do not even leave this machine.
+        let covered = self.veil.as_ref().map(|veil| veil.cover(request.clone())).transpose();
+        let request = covered.map_err(|e| SubmitError::Unwritable(e.to_string()))?.unwrap_or(request);
         let request = v1::ImportRequest { signal: signal.as_str().to_owned(), body: request.body.to_vec() };
         self.runtime.block_on(client.import(request)).map_err(|status| self.refused(&status))?;
         Ok(())
@@ -93,6 +100,14 @@ impl Remote {
 
     pub(super) fn client(&self) -> (&Runtime, PerflineClient<Channel>) {
         (&self.runtime, self.client.clone())
+    }
+
+    pub(super) fn recost(&self) -> Result<Recosted, ApiError> {
+        let mut client = self.client.clone();
+        let answer =
+            self.runtime.block_on(client.recost(v1::RecostRequest {})).map_err(|status| self.refused(&status))?;
+        let v1::RecostResponse { stated, user, bundled, unknown, changed } = answer.into_inner();
+        Ok(Recosted { stated, user, bundled, unknown, changed })
     }
 
     pub(super) fn refused(&self, status: &tonic::Status) -> ApiError {

@@ -14,7 +14,7 @@ use crate::model::{SeriesSelector, Signal};
 use crate::otlp::door::{self, Encoding, Limits};
 use crate::otlp::sink::Accepted;
 use crate::report;
-use crate::store::{Store, StoreError};
+use crate::store::{Recosted, Store, StoreError};
 
 /// Rows that one message of a query's answer carries.
 const ROWS_PER_MESSAGE: usize = 1_000;
@@ -182,5 +182,10 @@ impl Perfline for Service {
     async fn settle(&self, _request: Request<v1::SettleRequest>) -> Result<Response<v1::SettleResponse>, Status> {
         self.ask(Backend::settle).await?;
         Ok(Response::new(v1::SettleResponse {}))
+    }
+
+    async fn recost(&self, _request: Request<v1::RecostRequest>) -> Result<Response<v1::RecostResponse>, Status> {
+        let Recosted { stated, user, bundled, unknown, changed } = self.ask(Backend::recost).await?;
+        Ok(Response::new(v1::RecostResponse { stated, user, bundled, unknown, changed }))
     }
 }

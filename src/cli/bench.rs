@@ -1,5 +1,6 @@
 //! `perfline bench`: prints the figures that the documentation claims, on the machine at hand.
 
+mod derive;
 mod detect;
 mod ingest;
 mod payload;
@@ -24,6 +25,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// What receiving and storing costs: items per CPU-second, acknowledgement times, bytes per item.
     Ingest(ingest::IngestArgs),
+    /// What the runs of new spans cost while the store grows.
+    Derive(derive::DeriveArgs),
     /// How often the detector and the gate are right, simulated; what judging a store costs.
     Detect(detect::DetectArgs),
     /// How long reports take over a large store: the executive one, and a pipeline's page.
@@ -33,6 +36,7 @@ enum What {
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
     match &args.what {
         What::Ingest(args) => ingest::run(args),
+        What::Derive(args) => derive::run(args),
         What::Detect(args) => detect::run(args),
         What::Report(args) => report::run(args),
     }

@@ -28,6 +28,9 @@ const QUERY_FACTS: &str = "select
     (select cast(coalesce(sum(traces), 0) as bigint) from unmapped) as unmapped_traces,
     (select cast(coalesce(sum(traces), 0) as bigint) from unmapped where reason = 'outside of any run')
         as unmapped_unexpected,
+    (select count(*) from runs where length(run_id) = 500 or length(pipeline) = 500)
+        + (select count(*) from steps where length(step) = 500) as names_cut,
+    (select coalesce(sum(unpriced_calls), 0)::bigint from runs) as unpriced_calls,
     (select count(distinct pipeline) from runs) as pipelines,
     (select min(started_at) from runs) as oldest_run,
     (select max(started_at) from runs) as newest_run,
@@ -208,6 +211,21 @@ fn note(answer: &mut Answer) {
         add(
             format!("{} traces lie outside of any run for no known reason", count("unmapped_unexpected")),
             "`perfline explain` lists them",
+        );
+    }
+    if count("names_cut") > 0 {
+        add(
+            format!("{} runs and steps have a name or an id that was cut at 500 characters", count("names_cut")),
+            "the end of a cut one is a hash of the whole: they are still told apart; spans keep the whole text",
+        );
+    }
+    if count("unpriced_calls") > 0 {
+        add(
+            format!(
+                "{} model calls have no known price: the costs of their runs are without them",
+                count("unpriced_calls")
+            ),
+            "name prices in a file (docs/costs.md), then `perfline recost`",
         );
     }
     answer.notes = notes;

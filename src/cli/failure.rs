@@ -27,12 +27,24 @@ impl Failure {
 
     /// The machine refused: a file, a socket.
     pub(crate) fn machine(action: &str, error: &dyn std::error::Error) -> Self {
-        Self { message: format!("{action}: {}", chain(error)), help: None, code: EXIT_USAGE }
+        Self { message: format!("{action}: {}", Self::chain(error)), help: None, code: EXIT_USAGE }
     }
 
     /// Nobody but us can mend it.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
-        Self { message: chain(error), help: None, code: EXIT_INTERNAL }
+        Self { message: Self::chain(error), help: None, code: EXIT_INTERNAL }
+    }
+
+    /// An error with its causes.
+    pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {source}");
+            cause = source.source();
+        }
+        text
     }
 
     /// What is wrong, and the remedy.
@@ -58,24 +70,13 @@ impl Failure {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ": {source}");
-        cause = source.source();
-    }
-    text
-}
-
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let code = match &error {
             ApiError::Store(StoreError::Sql { .. } | StoreError::Shape { .. }) | ApiError::Runtime(_) => EXIT_INTERNAL,
             _ => EXIT_USAGE,
         };
-        Self { help: error.help(), message: chain(&error), code }
+        Self { help: error.help(), message: Self::chain(&error), code }
     }
 }
 
@@ -85,8 +86,15 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<crate::price::PriceError> for Failure {
+    fn from(error: crate::price::PriceError) -> Self {
+        let help = "docs/costs.md shows a price file; `perfline prices import` makes one from LiteLLM's table";
+        Self { message: Self::chain(&error), help: Some(help.to_owned()), code: EXIT_USAGE }
+    }
+}
+
 impl From<crate::otlp::conventions::ConventionError> for Failure {
     fn from(error: crate::otlp::conventions::ConventionError) -> Self {
-        Self { message: chain(&error), help: None, code: EXIT_USAGE }
+        Self { message: Self::chain(&error), help: None, code: EXIT_USAGE }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) struct ImportArgs {
     /// What protobuf files hold, where their names do not say: traces, metrics, logs.
     #[arg(long, value_parser = parse_signal)]
     signal: Option<Signal>,
+    /// Keep names private: store pseudonyms made by the key in this file (docs/privacy.md).
+    #[arg(long, env = "PERFLINE_ANONYMIZE", value_name = "KEYFILE")]
+    anonymize: Option<PathBuf>,
     /// Exit 1 when anything was refused.
     #[arg(long)]
     strict: bool,
@@ -78,7 +81,7 @@ const EXAMPLES_MAX: usize = 10;
 
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let files = expand(&args.paths)?;
-    let backend = args.store.open()?;
+    let backend = args.store.open_with(None, args.anonymize.as_deref())?;
     let progress = progress_bar(files.len());
     let mut importer = Importer { backend: &backend, signal: args.signal, summary: Summary::default() };
     let imported = files.iter().try_for_each(|path| {

@@ -17,7 +17,9 @@ mod failure;
 mod health;
 mod import;
 mod output;
+mod prices;
 mod query;
+mod recost;
 mod report;
 mod runs;
 mod serve;
@@ -26,6 +28,7 @@ mod tail;
 mod upkeep;
 mod wrap;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,10 +36,12 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use failure::Failure;
 
-use crate::api::Backend;
+use crate::api::{Backend, Opening};
 use crate::config::Config;
 use crate::model::Policy;
 use crate::otlp::conventions::Rules;
+use crate::otlp::veil::{Key, Veil};
+use crate::price::Prices;
 
 /// Tells a team, with proof, when a pipeline became slower, dearer, hungrier, flakier or worse.
 #[derive(Debug, Parser)]
@@ -84,6 +89,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Say why a trace is a run, or none.
     Explain(explain::ExplainArgs),
+    /// Price stored model calls again.
+    Recost(recost::RecostArgs),
+    /// Make a price file from the table of LiteLLM; look a price up.
+    Prices(prices::PricesArgs),
     /// Say what state a store is in, and what to do.
     Doctor(doctor::DoctorArgs),
     /// Copy the whole store into a new folder, checked.
@@ -115,21 +124,35 @@ impl StoreArg {
     }
 
     pub(crate) fn open(&self) -> Result<Backend, Failure> {
-        let backend = Backend::open(&self.store, rules()?)?;
+        self.open_with(None, None)
+    }
+
+    /// As `open`, with prices and a key that were named.
+    pub(crate) fn open_with(&self, price_file: Option<&Path>, key_file: Option<&Path>) -> Result<Backend, Failure> {
+        let backend = Backend::open(&self.store, opening(price_file, key_file)?)?;
         backend.set_policy(policy()?);
         Ok(backend)
     }
 
+    /// Whether it is a running service.
+    pub(crate) fn is_url(&self) -> bool {
+        self.store.starts_with("http://") || self.store.starts_with("https://")
+    }
+
     /// As `open`, but a file that is not there is an error: reading commands make no stores.
     pub(crate) fn open_existing(&self) -> Result<Backend, Failure> {
-        let is_url = self.store.starts_with("http://") || self.store.starts_with("https://");
-        if !is_url && !std::path::Path::new(&self.store).exists() {
+        self.must_exist()?;
+        self.open()
+    }
+
+    pub(crate) fn must_exist(&self) -> Result<(), Failure> {
+        if !self.is_url() && !Path::new(&self.store).exists() {
             return Err(Failure::usage(
                 format!("open store `{}`: there is no such file", self.store),
                 "name it by --store or PERFLINE_STORE; `perfline import` and `perfline serve` make one",
             ));
         }
-        self.open()
+        Ok(())
     }
 }
 
@@ -155,13 +178,49 @@ fn checked_policy(policy: Policy) -> Result<Policy, Failure> {
     Ok(policy)
 }
 
+/// What a store is opened with.
+pub(crate) fn opening(price_file: Option<&Path>, key_file: Option<&Path>) -> Result<Opening, Failure> {
+    let rules = rules()?;
+    Ok(Opening { prices: prices(price_file, None)?, veil: veil(key_file, None, &rules)?, rules })
+}
+
 pub(crate) fn rules() -> Result<Arc<Rules>, Failure> {
-    let directory = std::env::var_os("PERFLINE_CONVENTIONS").map(std::path::PathBuf::from);
+    let directory = std::env::var_os("PERFLINE_CONVENTIONS").map(PathBuf::from);
     rules_in(directory.as_deref())
 }
 
+/// The bundled prices, behind those of a file: the one that is named, else that of PERFLINE_PRICES, else the
+/// configured one.
+pub(crate) fn prices(named: Option<&Path>, configured: Option<&Path>) -> Result<Arc<Prices>, Failure> {
+    let said = std::env::var_os("PERFLINE_PRICES").filter(|name| !name.is_empty()).map(PathBuf::from);
+    Ok(Arc::new(Prices::with_file(named.or(said.as_deref()).or(configured))?))
+}
+
+/// The veil over names, where a key is named: by a file, in PERFLINE_ANONYMIZE (a file) or
+/// PERFLINE_ANONYMIZE_KEY (the key itself), or by the configuration.
+pub(crate) fn veil(
+    named: Option<&Path>,
+    configured: Option<&Path>,
+    rules: &Arc<Rules>,
+) -> Result<Option<Arc<Veil>>, Failure> {
+    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let file = named.map(Path::to_owned).or_else(|| said("PERFLINE_ANONYMIZE").map(PathBuf::from));
+    let key = match (file, said("PERFLINE_ANONYMIZE_KEY")) {
+        (Some(file), _) => Some(Key::from_file(&file)),
+        (None, Some(key)) => Some(Key::new(key.as_encoded_bytes())),
+        (None, None) => configured.map(Key::from_file),
+    };
+    let key = key.transpose().map_err(|e| {
+        Failure::usage(
+            format!("keep names private: {}", Failure::chain(&e)),
+            "make a key once: head -c 32 /dev/urandom | base64 > key",
+        )
+    })?;
+    Ok(key.map(|key| Arc::new(Veil::new(key, Arc::clone(rules)))))
+}
+
 /// The built-in conventions, behind the user's own where there is a folder of them.
-fn rules_in(directory: Option<&std::path::Path>) -> Result<Arc<Rules>, Failure> {
+fn rules_in(directory: Option<&Path>) -> Result<Arc<Rules>, Failure> {
     Ok(Arc::new(Rules::with_directory(directory)?))
 }
 
@@ -187,6 +246,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Recost(args) => recost::run(&args),
+        Command::Prices(args) => prices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Backup(args) => upkeep::run_backup(&args),
         Command::Restore(args) => upkeep::run_restore(&args),

@@ -1,7 +1,7 @@
 //! `perfline serve`: receives, stores, answers.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::output::print;
-use super::{Failure, rules_in};
+use super::{Failure, prices, rules_in, veil};
 use crate::api::Server;
 use crate::config::Config;
 use crate::otlp::budget::Budget;
@@ -48,6 +48,9 @@ pub(crate) struct ServeArgs {
     /// Close a run without a root after this many seconds without news. Without it 60.
     #[arg(long, value_name = "SECONDS")]
     run_idle_timeout: Option<u64>,
+    /// Keep names private: what arrives is stored with pseudonyms made by the key in this file (docs/privacy.md).
+    #[arg(long, env = "PERFLINE_ANONYMIZE", value_name = "KEYFILE")]
+    anonymize: Option<PathBuf>,
 }
 
 /// The configuration, with what the flags and the environment say in its place.
@@ -76,16 +79,18 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
             ));
         }
     }
+    let rules = rules_in(named(&config.conventions.directory))?;
     let options = StoreOptions {
         buffer_bytes_max: config.store.buffer_bytes_max,
         duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max,
         duckdb_threads: config.store.duckdb_threads,
         load_interval: Duration::from_millis(config.store.load_interval_ms),
         run_idle_timeout: Duration::from_secs(config.store.run_idle_timeout_s),
+        prices: prices(None, named(&config.prices.file))?,
+        veil: veil(args.anonymize.as_deref(), named(&config.anonymize.key_file), &rules)?,
         ..StoreOptions::new(config.store.path.clone())
     };
-    let directory = Some(config.conventions.directory.as_path()).filter(|path| !path.as_os_str().is_empty());
-    let store = Store::open(&options, rules_in(directory)?)?;
+    let store = Store::open(&options, rules)?;
     store.set_policy(super::checked_policy(config.detect.clone())?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -95,6 +100,11 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     runtime.shutdown_timeout(DRAIN_MAX);
     store.close()?;
     served.map(|()| ExitCode::SUCCESS)
+}
+
+/// An empty path in the configuration names nothing.
+fn named(path: &Path) -> Option<&Path> {
+    Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
 async fn serve(config: &Config, store: Store) -> Result<(), Failure> {

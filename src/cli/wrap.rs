@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, rules};
+use super::{Failure, opening};
 use crate::api::Backend;
 use crate::model::Signal;
 use crate::monitor::{Destination, Requests, RunRequest};
@@ -92,7 +92,7 @@ fn exit_code(code: i32) -> ExitCode {
 }
 
 fn store_run(store: &str, requests: Requests) -> Result<(), Failure> {
-    let backend = Backend::open(store, rules()?)?;
+    let backend = Backend::open(store, opening(None, None)?)?;
     for (signal, body, items) in
         [(Signal::Traces, requests.traces, requests.spans), (Signal::Metrics, requests.metrics, requests.points)]
     {

@@ -1,6 +1,7 @@
 //! Runs and steps as every command shows them. The JSON names are a contract.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::outcome::{Outcome, RunState};
 
@@ -57,8 +58,28 @@ pub struct Run {
     pub error: Option<String>,
     /// Model with the most tokens.
     pub model: Option<String>,
-    /// Where the cost comes from: stated, user, bundled.
+    /// Where the cost comes from: stated, user, bundled; mixed where calls differ.
     pub cost_source: Option<String>,
+    /// Model calls whose cost nobody knows; the cost is without them.
+    #[serde(default)]
+    pub unpriced_calls: Option<i64>,
+    /// Part of the input tokens that came from a cache.
+    #[serde(default)]
+    pub cached_tokens: Option<i64>,
+    /// Part of the output tokens spent on reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: Option<i64>,
+    /// What else the run says of itself: an object.
+    #[serde(default, deserialize_with = "object")]
+    pub attributes: Option<Value>,
+}
+
+/// JSON that a statement hands over as text is read, so that nobody sees JSON within JSON.
+fn object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Ok(match Option::<Value>::deserialize(deserializer)? {
+        Some(Value::String(text)) => serde_json::from_str(&text).ok(),
+        other => other,
+    })
 }
 
 /// One attempt of one step of a run.
@@ -82,6 +103,9 @@ pub struct Step {
     pub output_tokens: Option<i64>,
     /// US dollars.
     pub cost_usd: Option<f64>,
+    /// Where the cost comes from: stated, user, bundled; mixed where calls differ.
+    #[serde(default)]
+    pub cost_source: Option<String>,
     /// Error, trimmed.
     pub error: Option<String>,
     /// The run that it belongs to.

@@ -28,6 +28,8 @@ const NUMBERS: [&str; 9] = [
     "items",
 ];
 const WORDS: [&str; 5] = ["branch", "revision", "environment", "host_class", "outcome"];
+/// Scope of the spans that rows become.
+pub(super) const HISTORY_SCOPE: &str = "perfline.history";
 /// Spans in one request.
 const ROWS_PER_REQUEST: usize = 1_000;
 
@@ -85,7 +87,7 @@ fn collect(rows: impl Iterator<Item = Result<Map<String, Value>, String>>, first
 }
 
 fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope = InstrumentationScope { name: "perfline.history".to_owned(), ..InstrumentationScope::default() };
+    let scope = InstrumentationScope { name: HISTORY_SCOPE.to_owned(), ..InstrumentationScope::default() };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(Resource::default()),

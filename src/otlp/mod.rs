@@ -21,4 +21,5 @@ pub mod serve;
 pub mod sink;
 pub mod stats;
 pub mod value;
+pub mod veil;
 pub mod wire;

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use duckdb::{Connection, ToSql};
 
-use super::{StoreError, sql};
+use super::{StoreError, prices, sql};
 use crate::model::clock::UnixNanos;
+use crate::price::Prices;
 
 /// Derives the runs of every trace that was loaded since the last time. One transaction: a reader
 /// sees the runs before or after, never between.
-pub(super) fn derive_pending(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn derive_pending(connection: &Connection, known: &Prices) -> Result<(), StoreError> {
     in_transaction(connection, "derive runs", |connection| {
         let run = |texts: &[&str]| texts.iter().try_for_each(|text| connection.execute_batch(text));
         run(sql::DERIVE_FIND)?;
         // Where only plain requests came, which is most of a busy service's traffic, no run can change.
         if connection.query_row("select exists (select 1 from derive_traces)", [], |row| row.get(0))? {
+            run(sql::DERIVE_RECOGNISE)?;
+            prices::fill(connection, known)?;
             run(sql::DERIVE_REWRITE)?;
         }
         run(sql::DERIVE_FINISH)
@@ -32,7 +35,7 @@ pub(super) fn settle(connection: &Connection, now: UnixNanos, idle: Duration) ->
     })
 }
 
-fn in_transaction(
+pub(super) fn in_transaction(
     connection: &Connection,
     action: &'static str,
     body: impl FnOnce(&Connection) -> duckdb::Result<()>,

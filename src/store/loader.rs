@@ -16,6 +16,7 @@ use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
 use crate::otlp::conventions::Rules;
+use crate::price::Prices;
 
 /// Requests that are decoded for one load at most, bytes.
 const LOAD_BYTES: usize = 32 * 1024 * 1024;
@@ -79,6 +80,7 @@ pub(super) struct Loader {
     stats: Arc<LoaderStats>,
     load_interval: Duration,
     run_idle_timeout: Duration,
+    prices: Arc<Prices>,
     clock: Clock,
     load: Load,
     /// Traces were loaded whose runs are not derived yet.
@@ -116,6 +118,7 @@ impl Loader {
             stats,
             load_interval: options.load_interval,
             run_idle_timeout: options.run_idle_timeout,
+            prices: Arc::clone(&options.prices),
             clock: options.clock,
             load: Load::default(),
             stale: true,
@@ -312,7 +315,7 @@ impl Loader {
 
     fn derive(&mut self) -> Result<(), StoreError> {
         if self.stale {
-            derive::derive_pending(&self.connection)?;
+            derive::derive_pending(&self.connection, &self.prices)?;
             self.stale = false;
         }
         Ok(())

@@ -13,6 +13,7 @@ mod loader;
 pub mod log;
 mod migrate;
 mod parquet;
+mod prices;
 mod read;
 mod rows;
 mod sql;
@@ -23,6 +24,7 @@ pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub(crate) use error::RESTORE;
 pub use error::StoreError;
 pub use parquet::{TextColumns, read_parquet};
+pub use prices::Recosted;
 pub use read::Reader;
 pub(crate) use read::series_question;
 pub use rows::Row;
@@ -42,6 +44,8 @@ use crate::model::Policy;
 use crate::model::clock::Clock;
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, Sink, SubmitError};
+use crate::otlp::veil::Veil;
+use crate::price::Prices;
 use loader::{Loader, LoaderStats, Work};
 use log::{LogStats, LogWriter, Segments, Submission};
 pub use log::{Loss, OnDamage};
@@ -63,6 +67,10 @@ pub struct StoreOptions {
     pub run_idle_timeout: Duration,
     /// What to do where the segment log is damaged.
     pub on_damage: OnDamage,
+    /// What calls of models cost that do not say so.
+    pub prices: Arc<Prices>,
+    /// Names become pseudonyms before anything is stored; `None`: they stay.
+    pub veil: Option<Arc<Veil>>,
     /// Where the present comes from.
     pub clock: Clock,
 }
@@ -79,6 +87,8 @@ impl StoreOptions {
             load_interval: Duration::from_millis(1500),
             run_idle_timeout: Duration::from_secs(60),
             on_damage: OnDamage::Stop,
+            prices: Arc::new(Prices::default()),
+            veil: None,
             clock: Clock::Wall,
         }
     }
@@ -92,6 +102,8 @@ pub struct Store {
 
 struct Inner {
     path: PathBuf,
+    prices: Arc<Prices>,
+    veil: Option<Arc<Veil>>,
     clock: Clock,
     /// Replaced where the configuration is read anew.
     policy: Mutex<Arc<Policy>>,
@@ -141,6 +153,8 @@ impl Store {
         ];
         let inner = Inner {
             path: options.path.clone(),
+            prices: Arc::clone(&options.prices),
+            veil: options.veil.clone(),
             clock: options.clock,
             policy: Mutex::default(),
             evaluating: Mutex::new(()),
@@ -217,6 +231,14 @@ impl Store {
     pub fn settle(&self) -> Result<(), StoreError> {
         self.flush()?;
         self.write(|connection, clock| derive::settle(connection, clock.now(), Duration::ZERO))?
+    }
+
+    /// Prices every stored call again whose cost no span stated, by [`StoreOptions::prices`], and sums up its steps and
+    /// runs anew.
+    pub fn recost(&self) -> Result<Recosted, StoreError> {
+        self.flush()?;
+        let known = Arc::clone(&self.inner.prices);
+        self.write(move |connection, _| prices::recost(connection, &known))?
     }
 
     /// Runs `job` on the writing connection, after everything acknowledged so far was loaded.
@@ -348,6 +370,9 @@ impl Store {
         let units = (request.body.len() / BUDGET_UNIT + 1).max(REQUEST_UNITS_MIN);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.inner.budget).try_acquire_many_owned(units).map_err(|_e| busy.clone())?;
+        // What cannot be covered must not be stored. The door has read every byte, so this does not happen.
+        let covered = self.inner.veil.as_ref().map(|veil| veil.cover(request.clone())).transpose();
+        let request = covered.map_err(|e| SubmitError::Unwritable(e.to_string()))?.unwrap_or(request);
         let (done, answer) = oneshot::channel();
         sender.try_send(Submission::Request { request, permit, done }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => busy,

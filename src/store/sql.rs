@@ -27,6 +27,7 @@ statements! {
     SCHEMA_TELEMETRY = "schema/0001_telemetry.sql";
     SCHEMA_RUNS = "schema/0002_runs.sql";
     SCHEMA_ALERTS = "schema/0003_alerts.sql";
+    SCHEMA_USAGE = "schema/0004_usage.sql";
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
@@ -37,13 +38,25 @@ statements! {
     DERIVE_HEADS = "derive/05_heads.sql";
     DERIVE_STEPS = "derive/06_steps.sql";
     DERIVE_CALLS = "derive/07_calls.sql";
-    DERIVE_RUNS = "derive/08_runs.sql";
-    DERIVE_WRITE = "derive/09_write.sql";
-    DERIVE_SAMPLES = "derive/10_samples.sql";
-    DERIVE_DONE = "derive/11_done.sql";
+    DERIVE_PRICES = "derive/08_prices.sql";
+    DERIVE_RUNS = "derive/09_runs.sql";
+    DERIVE_WRITE = "derive/10_write.sql";
+    DERIVE_POINTS = "derive/11_points.sql";
+    DERIVE_SAMPLES = "derive/12_samples.sql";
+    DERIVE_DONE = "derive/13_done.sql";
     DERIVE_STALE = "derive/20_stale.sql";
     DERIVE_STALE_SAMPLES = "derive/21_stale_samples.sql";
     SETTLE = "derive/settle.sql";
+    PRICE_CALLS = "price/calls.sql";
+    RECOST_BEGIN = "price/recost_begin.sql";
+    RECOST_CALLS = "price/recost_calls.sql";
+    RECOST_THIN = "price/recost_thin.sql";
+    RECOST_COUNT = "price/recost_count.sql";
+    RECOST_WRITE = "price/recost_write.sql";
+    MACRO_ERROR_FINGERPRINT = "macro/error_fingerprint.sql";
+    MACRO_BUCKET_QUANTILE = "macro/bucket_quantile.sql";
+    MACRO_EXPONENTIAL_QUANTILE = "macro/exponential_quantile.sql";
+    VIEW_RESOURCE_NAMES = "view/00_resource_names.sql";
     SETTLE_STALE = "derive/settle_stale.sql";
     DETECT_STALE = "detect/stale.sql";
     DETECT_TAKE_STALE = "detect/take_stale.sql";
@@ -67,6 +80,10 @@ statements! {
     VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
     VIEW_RUN_VALUES = "view/13_run_values.sql";
     VIEW_STEP_VALUES = "view/14_step_values.sql";
+    VIEW_METRIC_EXEMPLARS = "view/13_metric_exemplars.sql";
+    VIEW_METRIC_INCREASES = "view/14_metric_increases.sql";
+    VIEW_ERRORS = "view/15_errors.sql";
+    VIEW_CALLS = "view/16_calls.sql";
     VIEW_ALERTS = "view/20_alerts.sql";
     VIEW_BASELINES = "view/21_baselines.sql";
     VIEW_AUDIT = "view/22_audit.sql";
@@ -103,8 +120,12 @@ statements! {
     BENCH_REPORT_CALLS = "bench/report_calls.sql";
 }
 
-/// The views that users query, in the order in which they build on one another.
+/// The macros and views that users query, in the order in which they build on one another.
 pub(crate) const VIEWS: &[&str] = &[
+    MACRO_ERROR_FINGERPRINT,
+    MACRO_BUCKET_QUANTILE,
+    MACRO_EXPONENTIAL_QUANTILE,
+    VIEW_RESOURCE_NAMES,
     VIEW_SPAN_MEMBERSHIP,
     VIEW_SPANS,
     VIEW_SPAN_EVENTS,
@@ -119,6 +140,10 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_EXPLAIN_TRACE,
     VIEW_RUN_VALUES,
     VIEW_STEP_VALUES,
+    VIEW_METRIC_EXEMPLARS,
+    VIEW_METRIC_INCREASES,
+    VIEW_ERRORS,
+    VIEW_CALLS,
     VIEW_ALERTS,
     VIEW_BASELINES,
     VIEW_AUDIT,
@@ -128,27 +153,23 @@ pub(crate) const VIEWS: &[&str] = &[
 /// Finds the traces whose runs may change; leaves them in `derive_traces`.
 pub(crate) const DERIVE_FIND: &[&str] = &[DERIVE_PENDING, DERIVE_TOUCHED];
 
-/// Derives the runs of `derive_traces`, statement by statement.
-pub(crate) const DERIVE_REWRITE: &[&str] = &[
-    DERIVE_NODES,
-    DERIVE_TREES,
-    DERIVE_UNITS,
-    DERIVE_HEADS,
-    DERIVE_STEPS,
-    DERIVE_CALLS,
-    DERIVE_RUNS,
-    DERIVE_WRITE,
-    DERIVE_STALE,
-];
+/// Recognises the runs of `derive_traces`, their steps and their model calls. Calls without a cost are priced
+/// behind it, into `derive_prices`.
+pub(crate) const DERIVE_RECOGNISE: &[&str] =
+    &[DERIVE_NODES, DERIVE_TREES, DERIVE_UNITS, DERIVE_HEADS, DERIVE_STEPS, DERIVE_CALLS];
+
+/// Sums the runs up and writes them.
+pub(crate) const DERIVE_REWRITE: &[&str] = &[DERIVE_PRICES, DERIVE_RUNS, DERIVE_WRITE, DERIVE_STALE];
 
 /// What follows every derivation, also one without a trace to derive.
-pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_SAMPLES, DERIVE_STALE_SAMPLES, DERIVE_DONE];
+pub(crate) const DERIVE_FINISH: &[&str] = &[DERIVE_POINTS, DERIVE_SAMPLES, DERIVE_STALE_SAMPLES, DERIVE_DONE];
 
 /// Every migration, oldest first.
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "telemetry", text: SCHEMA_TELEMETRY },
     Migration { version: 2, name: "runs", text: SCHEMA_RUNS },
     Migration { version: 3, name: "alerts", text: SCHEMA_ALERTS },
+    Migration { version: 4, name: "usage", text: SCHEMA_USAGE },
     Migration { version: 5, name: "alert_groups", text: SCHEMA_ALERT_GROUPS },
 ];
 

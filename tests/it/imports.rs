@@ -8,14 +8,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("chart", &[]),
     ("monitor", &[]),
     ("otlp", &[]),
-    ("store", &["otlp"]),
+    ("price", &[]),
+    ("store", &["otlp", "price"]),
     ("detect", &["store"]),
     ("track", &["store", "detect"]),
     ("report", &["chart", "store", "detect", "track"]),
     ("export", &["otlp", "store", "detect", "track"]),
-    ("api", &["otlp", "store", "detect", "track", "report", "export"]),
+    ("api", &["otlp", "price", "store", "detect", "track", "report", "export"]),
     ("demo", &["monitor"]),
-    ("cli", &["chart", "monitor", "otlp", "store", "detect", "track", "report", "export", "api", "demo"]),
+    ("cli", &["chart", "monitor", "otlp", "price", "store", "detect", "track", "report", "export", "api", "demo"]),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -64,11 +65,13 @@ fn rooms_import_only_what_lies_before_them() {
 }
 
 #[test]
-fn only_the_named_rooms_know_duckdb_plotters_and_sysinfo() {
+fn only_the_named_rooms_know_duckdb_plotters_sysinfo_and_the_bundled_prices() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&source, &mut files);
-    for (library, room) in [("duckdb::", "store"), ("plotters::", "chart"), ("sysinfo::", "monitor")] {
+    for (library, room) in
+        [("duckdb::", "store"), ("plotters::", "chart"), ("sysinfo::", "monitor"), ("genai_prices::", "price")]
+    {
         for file in &files {
             let inside = file.strip_prefix(&source).unwrap();
             let text = std::fs::read_to_string(file).unwrap();

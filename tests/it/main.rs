@@ -8,11 +8,16 @@
 )]
 
 mod alerts;
+mod anonymize;
 mod commands;
+mod costs;
 mod e2e;
 mod history;
 mod imports;
+mod metrics;
 mod report_build;
 mod report_history;
+mod scenario;
 mod support;
+mod tools;
 mod truth;

@@ -23,6 +23,15 @@ impl TempStore {
         Self { store, folder }
     }
 
+    /// A store with options of its own.
+    pub fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = StoreOptions::new(folder.path().join("store.duckdb"));
+        change(&mut options);
+        let store = Store::open(&options, Arc::new(Rules::embedded().unwrap())).unwrap();
+        Self { store, folder }
+    }
+
     /// Closes the store and opens it again, as a restart does.
     pub fn restart(&mut self) {
         self.store.close().unwrap();

@@ -63,7 +63,7 @@ pub struct Run {
     pub model: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(double, optional, tag = "15")]
     pub cost_usd: ::core::option::Option<f64>,
-    /// stated, user, bundled.
+    /// stated, user, bundled; mixed where calls differ.
     #[prost(string, optional, tag = "16")]
     pub cost_source: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(int64, optional, tag = "17")]
@@ -86,6 +86,16 @@ pub struct Run {
     pub retries: i64,
     #[prost(string, optional, tag = "26")]
     pub error: ::core::option::Option<::prost::alloc::string::String>,
+    /// Model calls whose cost nobody knows; the cost is without them.
+    #[prost(int64, optional, tag = "27")]
+    pub unpriced_calls: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "28")]
+    pub cached_tokens: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "29")]
+    pub reasoning_tokens: ::core::option::Option<i64>,
+    /// What else the run says of itself, as a JSON object.
+    #[prost(string, optional, tag = "30")]
+    pub attributes_json: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListStepsRequest {
@@ -123,6 +133,9 @@ pub struct Step {
     pub cost_usd: ::core::option::Option<f64>,
     #[prost(string, optional, tag = "11")]
     pub error: ::core::option::Option<::prost::alloc::string::String>,
+    /// stated, user, bundled; mixed where calls differ.
+    #[prost(string, optional, tag = "12")]
+    pub cost_source: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckRequest {
@@ -443,6 +456,26 @@ pub struct ImportResponse {
 pub struct SettleRequest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SettleResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecostRequest {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecostResponse {
+    /// Calls whose cost a span states: left as they are.
+    #[prost(uint64, tag = "1")]
+    pub stated: u64,
+    /// Calls priced by the user's file.
+    #[prost(uint64, tag = "2")]
+    pub user: u64,
+    /// Calls priced by the bundled table.
+    #[prost(uint64, tag = "3")]
+    pub bundled: u64,
+    /// Calls that nobody knows a price of.
+    #[prost(uint64, tag = "4")]
+    pub unknown: u64,
+    /// Calls whose cost is another one now.
+    #[prost(uint64, tag = "5")]
+    pub changed: u64,
+}
 /// Generated client implementations.
 pub mod perfline_client {
     #![allow(
@@ -797,6 +830,28 @@ pub mod perfline_client {
                 .insert(GrpcMethod::new("perfline.v1.Perfline", "Settle"));
             self.inner.unary(req, path, codec).await
         }
+        /// Prices stored model calls again whose cost no span stated, by the service's own prices.
+        pub async fn recost(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecostRequest>,
+        ) -> std::result::Result<tonic::Response<super::RecostResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/Recost",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "Recost"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -891,6 +946,11 @@ pub mod perfline_server {
             &self,
             request: tonic::Request<super::SettleRequest>,
         ) -> std::result::Result<tonic::Response<super::SettleResponse>, tonic::Status>;
+        /// Prices stored model calls again whose cost no span stated, by the service's own prices.
+        async fn recost(
+            &self,
+            request: tonic::Request<super::RecostRequest>,
+        ) -> std::result::Result<tonic::Response<super::RecostResponse>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct PerflineServer<T> {
@@ -1439,6 +1499,49 @@ pub mod perfline_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SettleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/Recost" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecostSvc<T: Perfline>(pub Arc<T>);
+                    impl<T: Perfline> tonic::server::UnaryService<super::RecostRequest>
+                    for RecostSvc<T> {
+                        type Response = super::RecostResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecostRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::recost(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecostSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -12,7 +12,7 @@ use prost::Message;
 
 use crate::api::{Backend, CheckQuery};
 use crate::cli::output::print;
-use crate::cli::{Failure, rules};
+use crate::cli::{Failure, opening};
 use crate::detect::analyze::{PlainSeries, analyze_all};
 use crate::detect::settings::Settings;
 use crate::detect::simulate::noise::{Draws, Noise};
@@ -132,7 +132,7 @@ fn measure(args: &DetectArgs) -> Result<String, Failure> {
     told(&format!("analyze 200 series x 500 values with replay ({} series answered)", found.len()), began);
     let folder = tempfile::tempdir().map_err(|e| Failure::machine("make a folder", &e))?;
     let store = folder.path().join("bench.duckdb").display().to_string();
-    let backend = Backend::open(&store, rules()?)?;
+    let backend = Backend::open(&store, opening(None, None)?)?;
     let pipelines = (args.store_series / 10).max(1);
     let began = Instant::now();
     for first in (0..args.store_runs).step_by((RUNS_AT_ONCE / pipelines).max(1)) {

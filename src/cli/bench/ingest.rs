@@ -14,7 +14,7 @@ use super::process::{Served, cpu_s, wait_until_idle};
 use super::send::{Sent, Target, send};
 use crate::api::Backend;
 use crate::cli::output::{print, print_json};
-use crate::cli::{Failure, Format, rules};
+use crate::cli::{Failure, Format, opening};
 use crate::model::Signal;
 use crate::model::unit::format_bytes;
 
@@ -194,7 +194,7 @@ fn count_stored(signal: Signal, url: &str) -> Result<u64, Failure> {
         Signal::Metrics => "metric_points",
         Signal::Logs => "logs",
     };
-    let backend = Backend::open(url, rules()?)?;
+    let backend = Backend::open(url, opening(None, None)?)?;
     let rows = backend.query(&format!("select count(*) as stored from {view}"))?;
     Ok(rows.first().and_then(|row| row.get("stored")?.as_u64()).unwrap_or(0))
 }

@@ -5,13 +5,18 @@ use std::borrow::Cow;
 use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
 use super::facts::{Attributes, Marker, ResourceFacts, SpanFacts, SpanShape, Usage, Verdict};
 use super::spec::{Depth, Fact, Failure, Nested, OutcomeWord, Role, Treatment};
-use super::value::{count, json_path, json_sum, json_text, number, parse_number, plain_word, text, trimmed};
+use super::value::{
+    TEXT_CHARS_MAX, count, identity, json_path, json_sum, json_text, number, parse_number, plain_word, text, trimmed,
+};
 use super::{names, scores};
 use crate::model::Outcome;
-use crate::otlp::value::AttrValue;
+use crate::otlp::value::{AttrValue, write_attributes_json};
 
 /// OTLP `StatusCode` of a failure.
 const STATUS_ERROR: u8 = 2;
+
+/// Attributes that a run keeps.
+const RUN_ATTRIBUTES_MAX: usize = 128;
 
 /// One span under the rules.
 pub(super) struct Reading<'t, 'a> {
@@ -56,7 +61,30 @@ pub(super) fn classify(
             reading.matched.push(rule);
         }
     }
-    reading.verdict(is_quiet)
+    let mut verdict = reading.verdict(is_quiet);
+    if let Verdict::Known(facts) = &mut verdict
+        && (facts.marker.is_some() || facts.root && !facts.quiet)
+    {
+        facts.attributes = run_attributes(attributes);
+    }
+    verdict
+}
+
+/// What the span of a run says, without what has a column and without payloads.
+fn run_attributes(attributes: &Attributes<'_>) -> Option<String> {
+    let is_kept = |(key, value): &&(&str, AttrValue<'_>)| {
+        let fits = match value {
+            AttrValue::Str(text) => text.len() <= TEXT_CHARS_MAX,
+            AttrValue::Bool(_) | AttrValue::Int(_) | AttrValue::Double(_) => true,
+            AttrValue::Empty | AttrValue::Bytes(_) | AttrValue::Nested(_) => false,
+        };
+        fits && !key.starts_with("perfline.") && key.len() <= TEXT_CHARS_MAX
+    };
+    let mut kept = attributes.iter().filter(is_kept).take(RUN_ATTRIBUTES_MAX).copied().peekable();
+    kept.peek()?;
+    let mut text = String::new();
+    write_attributes_json(kept, &mut text);
+    Some(text)
 }
 
 /// What a span is that no rule sees; `None` where it needs a row of facts all the same.
@@ -140,9 +168,10 @@ impl<'t, 'a> Reading<'t, 'a> {
 
     fn describe(&self, facts: &mut SpanFacts) {
         facts.pipeline = self.name_of(Fact::Pipeline);
-        facts.fallback = names::fold(self.span.name).or_else(|| self.resource.service.clone());
-        facts.run_id = self.text_of(Fact::RunId);
-        facts.name_id = self.text_of(Fact::NameId);
+        facts.fallback =
+            names::fold(self.span.name).and_then(|name| identity(&name)).or_else(|| self.resource.service.clone());
+        facts.run_id = self.name_of(Fact::RunId);
+        facts.name_id = self.name_of(Fact::NameId);
         facts.attempt = self.attempt();
         if let Some(word) = self.text_of(Fact::Outcome).and_then(|word| self.outcome_word(&word)) {
             facts.retried = word == OutcomeWord::Retry;
@@ -158,6 +187,10 @@ impl<'t, 'a> Reading<'t, 'a> {
         facts.revision = self.text_of(Fact::Revision);
         facts.environment = self.text_of(Fact::Environment);
         facts.host_class = self.text_of(Fact::HostClass);
+        facts.cpu_model = self.text_of(Fact::CpuModel);
+        facts.cpu_cores = self.count_of(Fact::CpuCores);
+        facts.host_memory_bytes = self.count_of(Fact::HostMemoryBytes);
+        facts.runner = self.text_of(Fact::Runner);
         facts.items = self.number_of(Fact::Items);
         facts.input_size = self.number_of(Fact::InputSize);
         facts.api_calls = self.count_of(Fact::ApiCalls);
@@ -242,13 +275,14 @@ impl<'t, 'a> Reading<'t, 'a> {
         ruled.chain(tables.facts.get(&fact).into_iter().flatten())
     }
 
-    /// A name: trimmed text, never empty.
+    /// A name or an id: text that stays itself where it is cut, never empty.
     fn name_of(&self, fact: Fact) -> Option<String> {
-        self.sources(fact).find_map(|source| self.read_text(source))
+        self.sources(fact).find_map(|source| identity(&self.read_text(source)?))
     }
 
+    /// Text, cut, never empty.
     fn text_of(&self, fact: Fact) -> Option<String> {
-        self.name_of(fact)
+        self.sources(fact).find_map(|source| trimmed(&self.read_text(source)?))
     }
 
     fn number_of(&self, fact: Fact) -> Option<f64> {
@@ -280,7 +314,7 @@ impl<'t, 'a> Reading<'t, 'a> {
 
     fn read_text(&self, source: &'t Source) -> Option<String> {
         let value = self.base_value(&source.base)?;
-        let Some(treatment) = &source.treatment else { return trimmed(&text(&value)?) };
+        let Some(treatment) = &source.treatment else { return Some(text(&value)?.into_owned()) };
         let found = match &treatment.json {
             Some(path) => json_text(&json_path(&value, path)?)?,
             None => text(&value)?.into_owned(),
@@ -289,7 +323,7 @@ impl<'t, 'a> Reading<'t, 'a> {
         if beginner.and_then(|key| self.resource.known(*key)).is_some_and(|text| text.starts_with(found.as_str())) {
             return None;
         }
-        trimmed(&treat(treatment, &found)?)
+        treat(treatment, &found)
     }
 
     fn read_number(&self, source: &'t Source) -> Option<f64> {

@@ -39,7 +39,7 @@ pub(super) enum Glob {
 }
 
 impl Glob {
-    fn new(pattern: &str) -> Self {
+    pub(super) fn new(pattern: &str) -> Self {
         match pattern.strip_suffix('*') {
             Some(prefix) => Self::Prefix(prefix.to_owned()),
             None => Self::Exact(pattern.to_owned()),
@@ -118,6 +118,7 @@ pub(super) struct Tables {
     pub(super) scores: Vec<ScoreSource>,
     pub(super) outcomes: HashMap<String, OutcomeWord>,
     pub(super) log_names: HashMap<String, String>,
+    pub(super) readable: super::readable::Readable,
 }
 
 impl Tables {
@@ -138,6 +139,7 @@ impl Tables {
             let number = self.number(name, &key)?;
             self.keys[usize::from(number)].is_quiet = true;
         }
+        self.readable.add(&file.readable);
         self.quiet_scopes.extend(file.quiet.scopes.iter().map(|scope| Glob::new(scope)));
         for (word, outcome) in file.outcomes {
             self.outcomes.entry(word.to_lowercase()).or_insert(outcome);

@@ -162,6 +162,14 @@ pub struct SpanFacts {
     pub environment: Option<String>,
     /// Kind of machine.
     pub host_class: Option<String>,
+    /// Model of its processor.
+    pub cpu_model: Option<String>,
+    /// Its usable cores.
+    pub cpu_cores: Option<i64>,
+    /// Its usable memory, bytes.
+    pub host_memory_bytes: Option<i64>,
+    /// Kind of runner or agent that it is.
+    pub runner: Option<String>,
     /// Items processed.
     pub items: Option<f64>,
     /// Size of the input, in the pipeline's own unit.
@@ -180,6 +188,8 @@ pub struct SpanFacts {
     pub disk_read_bytes: Option<i64>,
     /// Bytes written to disk.
     pub disk_write_bytes: Option<i64>,
+    /// What a run says of itself, as a JSON object: every attribute but perfline's own and long text.
+    pub attributes: Option<String>,
     /// Quality scores: rows of `score_rows`.
     pub scores: Vec<Score>,
 }
@@ -212,8 +222,18 @@ pub struct ResourceFacts {
     pub revision: Option<String>,
     /// Deployment environment.
     pub environment: Option<String>,
-    /// Kind of machine.
+    /// Kind of machine: as stated, else put together from what follows.
     pub host_class: Option<String>,
+    /// Model of its processor.
+    pub cpu_model: Option<String>,
+    /// Its usable cores.
+    pub cpu_cores: Option<i64>,
+    /// Its usable memory, bytes.
+    pub host_memory_bytes: Option<i64>,
+    /// Kind of runner or agent that it is.
+    pub runner: Option<String>,
+    /// Which process this is, over resources that say more or less of it.
+    pub process: Option<String>,
     /// Values of the attributes that rules look at, by key number.
     pub(super) known: Vec<(u16, String)>,
 }
@@ -222,12 +242,18 @@ impl ResourceFacts {
     /// Whether `resource_facts` needs a row: beside service and instance there is something to know.
     #[must_use]
     pub fn is_worth_a_row(&self) -> bool {
-        self.pipeline.is_some()
-            || self.run_id.is_some()
-            || self.branch.is_some()
-            || self.revision.is_some()
-            || self.environment.is_some()
-            || self.host_class.is_some()
+        let texts = [
+            &self.pipeline,
+            &self.run_id,
+            &self.branch,
+            &self.revision,
+            &self.environment,
+            &self.host_class,
+            &self.cpu_model,
+            &self.runner,
+            &self.process,
+        ];
+        texts.into_iter().any(Option::is_some) || self.cpu_cores.is_some() || self.host_memory_bytes.is_some()
     }
 }
 

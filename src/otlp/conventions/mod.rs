@@ -6,9 +6,11 @@
 
 mod classify;
 mod compile;
+mod context;
 mod error;
 mod facts;
 mod names;
+mod readable;
 mod scores;
 mod spec;
 #[cfg(test)]
@@ -18,12 +20,13 @@ mod value;
 use std::path::Path;
 
 use crate::otlp::value::AttrValue;
-use compile::{Base, Source, Tables};
+use compile::Tables;
 pub use error::ConventionError;
 pub use facts::{
     Attributes, EventShape, KeyTraits, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
 };
-use spec::{ConventionFile, Fact};
+pub use readable::Readable;
+use spec::ConventionFile;
 
 /// Longest error text that is kept, characters.
 pub const ERROR_CHARS_MAX: usize = value::TEXT_CHARS_MAX;
@@ -36,7 +39,7 @@ macro_rules! embedded {
 
 /// The conventions that are built in, in order of precedence.
 const EMBEDDED: &[(&str, &str)] =
-    embedded!["perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes",];
+    embedded!["perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes", "readable"];
 
 /// All rules, ready to be asked. Cheap to share, never changed.
 #[derive(Clone, Debug)]
@@ -61,46 +64,20 @@ impl Rules {
         for (name, toml) in EMBEDDED {
             add(&mut tables, name, toml)?;
         }
+        tables.readable = std::mem::take(&mut tables.readable).finish(&tables);
         Ok(Self { tables })
+    }
+
+    /// What must stay readable where names are kept private.
+    #[must_use]
+    pub fn readable(&self) -> &Readable {
+        &self.tables.readable
     }
 
     /// What the attributes of a resource say; asked once per resource.
     #[must_use]
     pub fn resource_facts(&self, attributes: &Attributes<'_>) -> ResourceFacts {
-        let text = |key: &str| {
-            let found = attributes.iter().find(|(name, _)| *name == key);
-            found.and_then(|(_, value)| value::trimmed(&value::text(value)?))
-        };
-        let mut facts = ResourceFacts {
-            service: text("service.name"),
-            instance: text("service.instance.id"),
-            ..Default::default()
-        };
-        for (key, value) in attributes {
-            let Some(&number) = self.tables.numbers.get(*key) else { continue };
-            let value = value::text(value).and_then(|value| value::trimmed(&value));
-            if let (Some(value), None) = (value, facts.known(number)) {
-                facts.known.push((number, value));
-            }
-        }
-        facts.pipeline = self.resource_fact(&facts, Fact::Pipeline);
-        facts.run_id = self.resource_fact(&facts, Fact::RunId);
-        facts.branch = self.resource_fact(&facts, Fact::Branch);
-        facts.revision = self.resource_fact(&facts, Fact::Revision);
-        facts.environment = self.resource_fact(&facts, Fact::Environment);
-        facts.host_class = self.resource_fact(&facts, Fact::HostClass);
-        facts
-    }
-
-    fn resource_fact(&self, facts: &ResourceFacts, fact: Fact) -> Option<String> {
-        self.tables.resource.get(&fact)?.iter().find_map(|source: &Source| {
-            let (Base::Key(key) | Base::Resource(key)) = source.base else { return None };
-            let found = facts.known(key)?;
-            match &source.treatment {
-                Some(treatment) => value::trimmed(&classify::treat(treatment, found)?),
-                None => Some(found.to_owned()),
-            }
-        })
+        context::of_resource(&self.tables, attributes)
     }
 
     /// What a span is. A span without any known key costs one probe per attribute.
@@ -148,7 +125,7 @@ impl Rules {
         for (key, value) in attributes {
             let Some(name_key) = self.tables.log_names.get(*key) else { continue };
             let name = attributes.iter().find(|(other, _)| other == name_key).map(|(_, name)| name);
-            let plain = |value: &AttrValue<'_>| value::trimmed(&value::text(value)?);
+            let plain = |value: &AttrValue<'_>| value::identity(&value::text(value)?);
             if let (Some(id), Some(name)) = (plain(value), name.and_then(plain)) {
                 found.push(LogFact::Name { id, name });
             }

@@ -36,6 +36,27 @@ pub(super) struct ConventionFile {
     /// Quality scores.
     #[serde(default, rename = "score")]
     pub(super) scores: Vec<ScoreSpec>,
+    /// What stays readable where names are kept private, beside what the rules compare with.
+    #[serde(default)]
+    pub(super) readable: ReadableSpec,
+}
+
+/// What stays readable where names are kept private; `*` at the end stands for anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadableSpec {
+    /// Attributes whose every value stays.
+    #[serde(default)]
+    pub(super) keys: Vec<String>,
+    /// Names of scopes.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    /// Names of events and log records.
+    #[serde(default)]
+    pub(super) events: Vec<String>,
+    /// Names of metrics.
+    #[serde(default)]
+    pub(super) metrics: Vec<String>,
 }
 
 /// A typed thing to know of a span.
@@ -82,8 +103,16 @@ pub(super) enum Fact {
     Revision,
     /// Deployment environment.
     Environment,
-    /// Kind of machine.
+    /// Kind of machine, as one text.
     HostClass,
+    /// Model of its processor.
+    CpuModel,
+    /// Its usable cores.
+    CpuCores,
+    /// Its usable memory, bytes.
+    HostMemoryBytes,
+    /// Kind of runner or agent that it is.
+    Runner,
     /// Items processed.
     Items,
     /// Size of the input, in the pipeline's own unit.

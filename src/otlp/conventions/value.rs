@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use prost::Message;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::otlp::value::AttrValue;
 
@@ -18,12 +19,25 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 /// The value as text: ids and names may come as numbers. Empty text is no value.
 pub(super) fn text<'a>(value: &AttrValue<'a>) -> Option<Cow<'a, str>> {
     match *value {
-        AttrValue::Str(text) => (!text.trim().is_empty()).then_some(Cow::Borrowed(text)),
+        AttrValue::Str(text) => unquoted(text),
         AttrValue::Bool(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
         AttrValue::Int(number) => Some(Cow::Owned(number.to_string())),
         AttrValue::Double(number) => number.is_finite().then(|| Cow::Owned(number.to_string())),
         AttrValue::Empty | AttrValue::Bytes(_) | AttrValue::Nested(_) => None,
     }
+}
+
+/// Some tools write every value as JSON: text that is one JSON string is the text inside.
+fn unquoted(text: &str) -> Option<Cow<'_, str>> {
+    let plain = text.trim();
+    if plain.len() >= 2
+        && plain.len() <= JSON_BYTES_MAX
+        && plain.starts_with('"')
+        && let Ok(inside) = serde_json::from_str::<String>(plain)
+    {
+        return (!inside.trim().is_empty()).then_some(Cow::Owned(inside));
+    }
+    (!plain.is_empty()).then_some(Cow::Borrowed(text))
 }
 
 /// The value as a finite number; text that is a number counts.
@@ -39,7 +53,7 @@ pub(super) fn number(value: &AttrValue<'_>) -> Option<f64> {
 
 /// Text as a finite number.
 pub(super) fn parse_number(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+    text.trim().trim_matches('"').parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// A count: whole, not negative, exact.
@@ -111,8 +125,24 @@ fn any_to_json(value: AnyValue) -> Value {
 
 /// Cuts text to [`TEXT_CHARS_MAX`] characters, without control characters at its ends.
 pub(super) fn trimmed(text: &str) -> Option<String> {
+    bare(text).map(|text| text.chars().take(TEXT_CHARS_MAX).collect())
+}
+
+/// As [`trimmed`], for what tells things apart: names and ids that differ only behind the cut stay different,
+/// because the end of a cut one is a hash of the whole.
+pub(super) fn identity(text: &str) -> Option<String> {
+    let text = bare(text)?;
+    // More bytes than characters that may stay: only then is it worth counting them.
+    if text.len() <= TEXT_CHARS_MAX || text.chars().count() <= TEXT_CHARS_MAX {
+        return Some(text.to_owned());
+    }
+    let kept: String = text.chars().take(TEXT_CHARS_MAX - 17).collect();
+    Some(format!("{kept}~{:016x}", xxh3_64(text.as_bytes())))
+}
+
+fn bare(text: &str) -> Option<&str> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-    (!text.is_empty()).then(|| text.chars().take(TEXT_CHARS_MAX).collect())
+    (!text.is_empty()).then_some(text)
 }
 
 /// Without the JSON quotes that some tools put around a word, in lower case.
@@ -132,6 +162,24 @@ mod tests {
         assert_eq!(json_path(&usage, "missing.a"), None);
         assert_eq!(json_sum(&usage), Some(134.0));
         assert_eq!(json_sum(&AttrValue::Str(r#"{"input":1,"output":2,"total":3}"#)), Some(3.0));
+    }
+
+    #[test]
+    fn ids_that_differ_behind_the_cut_stay_different() {
+        let (a, b) = ("x".repeat(600) + "a", "x".repeat(600) + "b");
+        assert_eq!(identity(&a).unwrap().chars().count(), TEXT_CHARS_MAX);
+        assert_ne!(identity(&a), identity(&b));
+        assert_eq!(identity(&a), identity(&a));
+        assert_eq!(identity(&"é".repeat(500)).unwrap(), "é".repeat(500));
+        assert_eq!(identity(" r-1\n").as_deref(), Some("r-1"));
+    }
+
+    #[test]
+    fn text_that_is_a_json_string_is_the_text_inside() {
+        assert_eq!(text(&AttrValue::Str("\"tr-1\"")).as_deref(), Some("tr-1"));
+        assert_eq!(text(&AttrValue::Str("\"half")).as_deref(), Some("\"half"));
+        assert_eq!(text(&AttrValue::Str("\"\"")), None);
+        assert_eq!(number(&AttrValue::Str("\"0.87\"")), Some(0.87));
     }
 
     #[test]

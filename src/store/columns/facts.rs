@@ -129,7 +129,14 @@ fn span_row(span: &SpanView<'_>, facts: &SpanFacts) -> Value {
         "provider": facts.provider,
         "operation": facts.operation,
     });
-    let measured = json!({
+    if let (Value::Object(row), Value::Object(measured)) = (&mut row, measured(facts)) {
+        row.extend(measured);
+    }
+    row
+}
+
+fn measured(facts: &SpanFacts) -> Value {
+    json!({
         "input_tokens": facts.input_tokens,
         "output_tokens": facts.output_tokens,
         "cached_tokens": facts.cached_tokens,
@@ -140,6 +147,11 @@ fn span_row(span: &SpanView<'_>, facts: &SpanFacts) -> Value {
         "revision": facts.revision,
         "environment": facts.environment,
         "host_class": facts.host_class,
+        "cpu_model": facts.cpu_model,
+        "cpu_cores": facts.cpu_cores,
+        "host_memory_bytes": facts.host_memory_bytes,
+        "runner": facts.runner,
+        "attributes": facts.attributes,
         "items": facts.items,
         "input_size": facts.input_size,
         "api_calls": facts.api_calls,
@@ -149,9 +161,5 @@ fn span_row(span: &SpanView<'_>, facts: &SpanFacts) -> Value {
         "cpu_s": facts.cpu_s,
         "disk_read_bytes": facts.disk_read_bytes,
         "disk_write_bytes": facts.disk_write_bytes,
-    });
-    if let (Value::Object(row), Value::Object(measured)) = (&mut row, measured) {
-        row.extend(measured);
-    }
-    row
+    })
 }

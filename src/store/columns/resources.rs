@@ -127,6 +127,11 @@ impl ResourceRows {
                     "revision": facts.revision,
                     "environment": facts.environment,
                     "host_class": facts.host_class,
+                    "cpu_model": facts.cpu_model,
+                    "cpu_cores": facts.cpu_cores,
+                    "host_memory_bytes": facts.host_memory_bytes,
+                    "runner": facts.runner,
+                    "process": facts.process,
                 })
                 .to_string(),
             );

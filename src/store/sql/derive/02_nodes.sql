@@ -62,6 +62,11 @@ select
     f.revision,
     f.environment,
     f.host_class,
+    f.cpu_model,
+    f.cpu_cores,
+    f.host_memory_bytes,
+    f.runner,
+    f.attributes,
     f.items,
     f.input_size,
     f.api_calls,
@@ -76,7 +81,11 @@ select
     r.branch as resource_branch,
     r.revision as resource_revision,
     r.environment as resource_environment,
-    r.host_class as resource_host_class
+    r.host_class as resource_host_class,
+    r.cpu_model as resource_cpu_model,
+    r.cpu_cores as resource_cpu_cores,
+    r.host_memory_bytes as resource_host_memory_bytes,
+    r.runner as resource_runner
 from derive_spans as s
 left join facts as f
     on f.trace_hi = s.trace_hi and f.trace_lo = s.trace_lo and f.span_id = s.span_id and f.start_ns = s.start_ns

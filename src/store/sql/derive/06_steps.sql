@@ -60,7 +60,7 @@ walk as (
             w.depth,
             c.name is not null
                 and not (c.top_only and w.name is not null)
-                and (w.name is null or c.name <> w.name or coalesce(c.attempt <> w.attempt, false)) as is_step
+                and (w.name is null or c.name <> w.name or coalesce(c.attempt, 1) <> coalesce(w.attempt, 1)) as is_step
         from walk as w
         inner join candidates as c on c.parent = w.node and c.unit = w.unit
         where w.depth < 1000

@@ -1,6 +1,6 @@
 -- Question: which spans are the model calls of each run, each counted once?
 -- Needs: derive_nodes (02), derive_tree (03), derive_members (04), derive_inside, derive_steps (06)
--- Leaves: temp table derive_calls.
+-- Leaves: temp table derive_calls; derive_prices, empty: what the price tables say is filled in before 08.
 
 create or replace temp table derive_calls as
 with
@@ -22,34 +22,55 @@ leaves as (
     end
 ),
 shared as (
-    select bearing_above as node, count(*) as leaves
+    select
+        bearing_above as node,
+        count(*) as leaves,
+        count(cost_usd) as costed,
+        sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as tokens
     from leaves
     where bearing_above is not null
     group by bearing_above
 ),
--- Where a sum is over one call, it may state what the call does not.
+-- A sum may state what its calls do not: the model, if it is over one call; the cost, by their tokens.
 complete as (
     select
         c.unit,
         c.node,
-        c.usage,
+        -- What states a model and tokens, with nothing below it that does, is a call whatever it calls itself.
+        case
+            when c.usage = 'aggregate' and c.model is not null and c.rule not like '%perfline.usage%' then 'call'
+            else c.usage
+        end as usage,
         c.span_id,
         c.scope_id,
         c.start_ns,
         c.end_ns,
         c.status,
         c.outcome,
-        coalesce(c.model, a.model) as model,
-        coalesce(c.provider, a.provider) as provider,
+        coalesce(c.model, case when s.leaves = 1 then a.model end) as model,
+        coalesce(c.provider, case when s.leaves = 1 then a.provider end) as provider,
         c.operation,
-        c.input_tokens,
+        -- Cached tokens are part of the input; more of them than input were counted beside it.
+        coalesce(coalesce(c.cached_tokens, 0) + coalesce(c.cache_write_tokens, 0) > c.input_tokens, false) as is_cache_beside,
+        case
+            when coalesce(c.cached_tokens, 0) + coalesce(c.cache_write_tokens, 0) > c.input_tokens
+                then c.input_tokens + coalesce(c.cached_tokens, 0) + coalesce(c.cache_write_tokens, 0)
+            else c.input_tokens
+        end as input_tokens,
         c.output_tokens,
         c.cached_tokens,
         c.cache_write_tokens,
         c.reasoning_tokens,
-        coalesce(c.cost_usd, a.cost_usd) as cost_usd
+        coalesce(
+            c.cost_usd,
+            case
+                when s.costed = 0 and s.tokens > 0
+                    then a.cost_usd * (coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)) / s.tokens
+                when s.costed = 0 then a.cost_usd / s.leaves
+            end
+        ) as cost_usd
     from leaves as c
-    left join shared as s on s.node = c.bearing_above and s.leaves = 1
+    left join shared as s on s.node = c.bearing_above
     left join derive_nodes as a on a.node = s.node
 ),
 -- Two instrumentations side by side: the inner record of the same call goes.
@@ -73,8 +94,13 @@ single as (
 select
     c.* exclude (status, outcome),
     coalesce(c.outcome, case when c.status = 2 then 'failure' else 'success' end) as outcome,
+    case when c.cost_usd is not null then 'stated' end as cost_source,
     i.step_node,
-    s.step
+    s.step,
+    s.span_id as step_span_id,
+    s.start_ns as step_started_ns
 from single as c
 left join derive_inside as i on i.node = c.node and i.unit = c.unit
 left join derive_steps as s on s.node = i.step_node and s.unit = c.unit;
+
+create or replace temp table derive_prices (node bigint, cost_usd double, source varchar);

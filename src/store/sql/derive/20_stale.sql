@@ -1,5 +1,5 @@
 -- Question: which pipelines have runs that were derived anew, and must be judged again?
--- Needs: derive_runs (08)
+-- Needs: derive_runs (09)
 -- Leaves: their names in stale_pipelines.
 insert into stale_pipelines
 select distinct pipeline, false

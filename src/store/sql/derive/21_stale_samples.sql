@@ -1,5 +1,5 @@
 -- Question: which pipelines have runs whose memory, CPU or disk figures came late?
--- Needs: derive_figures (10)
+-- Needs: derive_figures (12)
 -- Leaves: their names in stale_pipelines.
 insert into stale_pipelines
 select distinct r.pipeline, false

@@ -36,7 +36,11 @@ select
     f.retries,
     f.error,
     f.model,
-    f.cost_source
+    f.cost_source,
+    f.unpriced_calls,
+    f.cached_tokens,
+    f.reasoning_tokens,
+    cast(coalesce(f.attributes, '{}') as json) as attributes
 from fitting as f, input
 where input.limit_count = 0 or f.newest <= input.limit_count
 order by f.started_ns, f.run_key

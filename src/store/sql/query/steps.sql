@@ -11,6 +11,7 @@ select
     s.input_tokens,
     s.output_tokens,
     s.cost_usd,
+    s.cost_source,
     s.error
 from step_rows as s
 join run_rows as r on r.run_key = s.run_key

@@ -61,6 +61,8 @@ delete from quality_scores where run_key in (select run_key from prune_runs);
 
 delete from span_runs where run_key in (select run_key from prune_runs);
 
+delete from point_run_rows where run_key in (select run_key from prune_runs);
+
 delete from run_traces where run_key in (select run_key from prune_runs);
 
 delete from run_resources where run_key in (select run_key from prune_runs);

@@ -1,12 +1,47 @@
 -- Question: what is each run, in one row?
--- Needs: everything that 01 to 07 leave
--- Leaves: temp table derive_runs (unit, and the columns of runs).
+-- Needs: everything that 01 to 08 leave
+-- Leaves: temp tables derive_scores, derive_runs (unit, and the columns of runs).
 
 create or replace temp table derive_names as
 select id, min(name) as name
 from id_names
 where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
 group by id;
+
+-- A score of a span belongs to its run; one of a trace as a whole to the run of the trace that started last
+-- before it.
+create or replace temp table derive_scores as
+with
+said as (
+    select distinct trace_hi, trace_lo, span_id, start_ns, name, score, label, at_ns
+    from score_rows
+    where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+)
+select distinct m.unit, n.node, q.name, q.score, q.label, q.at_ns
+from said as q
+inner join derive_nodes as n
+    on n.trace_hi = q.trace_hi
+    and n.trace_lo = q.trace_lo
+    and n.span_id = q.span_id
+    and coalesce(n.start_ns = q.start_ns, true)
+inner join derive_members as m on m.node = n.node
+union
+select unit, null, name, score, label, at_ns
+from (
+    select
+        m.unit,
+        q.*,
+        row_number() over (
+            partition by q.trace_hi, q.trace_lo, q.name, q.at_ns
+            order by n.start_ns <= q.at_ns desc, n.start_ns desc, m.unit
+        ) as place
+    from said as q
+    inner join derive_nodes as n on n.trace_hi = q.trace_hi and n.trace_lo = q.trace_lo
+    inner join derive_members as m on m.node = n.node
+    inner join derive_heads as h on h.unit = m.unit and h.node = n.node
+    where q.span_id = 0
+)
+where place = 1;
 
 create or replace temp table derive_runs as
 with
@@ -29,6 +64,10 @@ members as (
         max(coalesce(n.revision, n.resource_revision)) as revision,
         max(coalesce(n.environment, n.resource_environment)) as environment,
         max(coalesce(n.host_class, n.resource_host_class)) as host_class,
+        max(coalesce(n.cpu_model, n.resource_cpu_model)) as cpu_model,
+        max(coalesce(n.cpu_cores, n.resource_cpu_cores)) as cpu_cores,
+        max(coalesce(n.host_memory_bytes, n.resource_host_memory_bytes)) as host_memory_bytes,
+        max(coalesce(n.runner, n.resource_runner)) as runner,
         max(n.start_ns) as last_start_ns,
         count(*) filter (where n.status = 2 and not n.is_quiet) as failed_spans
     from derive_members as m
@@ -73,9 +112,14 @@ calls as (
     select
         unit,
         sum(cost_usd) as cost_usd,
+        case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
+        count(*) filter (
+            where cost_usd is null and usage = 'call' and coalesce(input_tokens, output_tokens) is not null
+        ) as unpriced_calls,
         sum(input_tokens) as input_tokens,
         sum(output_tokens) as output_tokens,
         sum(cached_tokens) as cached_tokens,
+        sum(cache_write_tokens) as cache_write_tokens,
         sum(reasoning_tokens) as reasoning_tokens,
         nullif(count(*) filter (where usage = 'call'), 0) as api_calls
     from derive_calls
@@ -92,16 +136,9 @@ models as (
     group by unit
 ),
 scores as (
-    select m.unit, avg(q.score) as quality_score
-    from derive_members as m
-    inner join derive_nodes as n using (node)
-    inner join (
-        select distinct trace_hi, trace_lo, span_id, name, score, at_ns
-        from score_rows
-        where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
-    ) as q
-        on q.trace_hi = n.trace_hi and q.trace_lo = n.trace_lo and q.span_id = n.span_id
-    group by m.unit
+    select unit, avg(score) as quality_score
+    from derive_scores
+    group by unit
 ),
 heads as (
     select h.unit, h.is_sure, n.*
@@ -194,15 +231,21 @@ select
     coalesce(h.revision, h.resource_revision, m.revision) as revision,
     coalesce(h.environment, h.resource_environment, m.environment) as environment,
     coalesce(h.host_class, h.resource_host_class, m.host_class) as host_class,
+    coalesce(h.cpu_model, h.resource_cpu_model, m.cpu_model) as cpu_model,
+    coalesce(h.cpu_cores, h.resource_cpu_cores, m.cpu_cores) as cpu_cores,
+    coalesce(h.host_memory_bytes, h.resource_host_memory_bytes, m.host_memory_bytes) as host_memory_bytes,
+    coalesce(h.runner, h.resource_runner, m.runner) as runner,
     o.model,
     h.input_size,
     coalesce(c.steps, 0)::integer as steps,
     coalesce(r.retries, 0)::integer as retries,
     u.cost_usd,
-    case when u.cost_usd is not null then 'stated' end as cost_source,
+    u.cost_source,
+    u.unpriced_calls,
     u.input_tokens::bigint as input_tokens,
     u.output_tokens::bigint as output_tokens,
     u.cached_tokens::bigint as cached_tokens,
+    u.cache_write_tokens::bigint as cache_write_tokens,
     u.reasoning_tokens::bigint as reasoning_tokens,
     coalesce(h.api_calls, u.api_calls) as api_calls,
     h.peak_memory_bytes,
@@ -215,14 +258,8 @@ select
     h.items,
     e.error,
     e.error_type,
-    case
-        when e.error is not null or e.error_type is not null
-            then left(md5(concat_ws(
-                '|',
-                e.error_type,
-                regexp_replace(lower(e.error), '0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+|''[^'']*''|"[^"]*"', '#', 'g')
-            )), 16)
-    end as error_fingerprint,
+    error_fingerprint(e.error_type, e.error) as error_fingerprint,
+    h.attributes,
     coalesce(h.rule, m.rule, 'local-root') as rule
 from members as m
 left join heads as h using (unit)

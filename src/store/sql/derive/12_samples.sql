@@ -1,50 +1,12 @@
 -- Question: what did each run use of memory, CPU and disk, where its own span does not say?
--- Needs: derive_new (01, 09); temp table touched_resources(resource_id ubigint, from_ns bigint, to_ns bigint):
---        resources that got metric points, and the extent of them (may be empty)
+-- Needs: derive_sampled (11): runs and the resources that speak for them
 -- Leaves: runs with the figures filled in.
-
-create or replace temp table derive_sampled as
-with
-keys as (
-    select run_key from derive_new
-    union
-    select u.run_key
-    from run_resources as u
-    inner join touched_resources as t using (resource_id)
-    where u.first_ns <= t.to_ns + 120000000000 and u.last_ns >= t.from_ns - 120000000000
-)
-select
-    r.run_key,
-    u.resource_id,
-    r.started_ns,
-    r.ended_ns
-from keys as k
-inner join run_rows as r using (run_key)
-inner join run_resources as u using (run_key)
-where r.ended_ns > r.started_ns;
 
 -- Points are exported every minute or so: two minutes around hold the neighbours.
 set variable derive_from_ns = (select coalesce(min(started_ns), 0) - 120000000000 from derive_sampled);
 set variable derive_to_ns = (select coalesce(max(ended_ns), 0) + 120000000000 from derive_sampled);
 
 create or replace temp table derive_points as
-with
--- One name per figure and process: the first of these that is there.
-names(figure, rank, name, state) as (
-    values
-        ('memory', 1, 'process.memory.usage', null),
-        ('memory', 2, 'process.runtime.cpython.memory', 'rss'),
-        ('memory', 3, 'process.runtime.memory', 'rss'),
-        ('memory', 4, 'process.resident_memory_bytes', null),
-        ('memory', 5, 'jvm.memory.used', null),
-        ('memory', 6, 'container.memory.usage', null),
-        ('cpu', 1, 'process.cpu.time', null),
-        ('cpu', 2, 'process.runtime.cpython.cpu_time', null),
-        ('cpu', 3, 'process.runtime.cpu.time', null),
-        ('cpu', 4, 'jvm.cpu.time', null),
-        ('cpu', 5, 'container.cpu.time', null),
-        ('disk', 1, 'process.disk.io', null)
-)
 select
     n.figure,
     n.rank,
@@ -56,7 +18,7 @@ select
     coalesce(p.attributes, '') as attributes,
     coalesce((p.attributes ->> 'direction'), (p.attributes ->> 'disk.io.direction')) as direction
 from point_rows as p
-inner join names as n on n.name = p.name
+inner join resource_names as n on n.name = p.name and n.scope = 'process' and n.figure in ('memory', 'cpu', 'disk')
 where p.resource_id in (select resource_id from derive_sampled)
     and p.time_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
     and coalesce(p.value, p.value_int) is not null

@@ -1,5 +1,5 @@
 -- Question: how do the rows of the touched runs change?
--- Needs: everything that 01 to 08 leave
+-- Needs: everything that 01 to 09 leave
 -- Leaves: runs, steps, model_calls, quality_scores, run_traces, run_resources, span_runs rewritten for the traces derived.
 
 create or replace temp table derive_old as
@@ -32,6 +32,10 @@ delete from run_resources
 where run_key in (select run_key from derive_old)
     and last_ns >= getvariable('derive_from_ns') - 86400000000000;
 
+delete from point_run_rows
+where run_key in (select run_key from derive_old)
+    and time_ns >= getvariable('derive_from_ns') - 86400000000000;
+
 delete from run_traces
 where run_key in (select run_key from derive_old)
     and last_ns >= getvariable('derive_from_ns') - 86400000000000;
@@ -60,9 +64,19 @@ select
     c.model,
     c.input_tokens,
     c.output_tokens,
+    c.cached_tokens,
+    c.cache_write_tokens,
+    c.reasoning_tokens,
+    c.api_calls,
     c.cost_usd,
+    c.cost_source,
+    c.unpriced_calls,
     case when s.outcome in ('failure', 'timed_out', 'cancelled') then left(s.error, 500) end as error,
-    case when s.outcome in ('failure', 'timed_out', 'cancelled') then s.error_type end as error_type
+    case when s.outcome in ('failure', 'timed_out', 'cancelled') then s.error_type end as error_type,
+    case
+        when s.outcome in ('failure', 'timed_out', 'cancelled')
+            then error_fingerprint(s.error_type, left(s.error, 500))
+    end as error_fingerprint
 from derive_steps as s
 inner join derive_runs as r using (unit)
 left join derive_links as l on l.node = s.node
@@ -75,7 +89,15 @@ left join (
         arg_max(model, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as model,
         sum(input_tokens)::bigint as input_tokens,
         sum(output_tokens)::bigint as output_tokens,
-        sum(cost_usd) as cost_usd
+        sum(cached_tokens)::bigint as cached_tokens,
+        sum(cache_write_tokens)::bigint as cache_write_tokens,
+        sum(reasoning_tokens)::bigint as reasoning_tokens,
+        nullif(count(*) filter (where usage = 'call'), 0) as api_calls,
+        sum(cost_usd) as cost_usd,
+        case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
+        count(*) filter (
+            where cost_usd is null and usage = 'call' and coalesce(input_tokens, output_tokens) is not null
+        ) as unpriced_calls
     from derive_calls
     group by unit, step_node
 ) as c on c.unit = s.unit and c.step_node = s.node
@@ -98,7 +120,11 @@ select
     c.cache_write_tokens,
     c.reasoning_tokens,
     c.cost_usd,
-    case when c.cost_usd is not null then 'stated' end as cost_source
+    c.cost_source,
+    c.step_span_id,
+    c.step_started_ns,
+    c.usage <> 'call' as is_sum,
+    c.is_cache_beside
 from derive_calls as c
 inner join derive_runs as r using (unit)
 order by r.started_ns, r.run_key, c.start_ns, c.node;
@@ -111,17 +137,10 @@ select distinct
     q.score,
     q.label,
     q.at_ns
-from score_rows as q
-inner join derive_nodes as n
-    on n.trace_hi = q.trace_hi
-    and n.trace_lo = q.trace_lo
-    and n.span_id = q.span_id
-    and coalesce(n.start_ns = q.start_ns, true)
-inner join derive_members as m on m.node = n.node
-inner join derive_runs as r on r.unit = m.unit
-left join derive_inside as i on i.node = n.node and i.unit = m.unit
-left join derive_steps as s on s.node = i.step_node and s.unit = m.unit
-where q.at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+from derive_scores as q
+inner join derive_runs as r using (unit)
+left join derive_inside as i on i.node = q.node and i.unit = q.unit
+left join derive_steps as s on s.node = i.step_node and s.unit = q.unit
 order by r.run_key, q.at_ns, q.name;
 
 insert into run_traces by name

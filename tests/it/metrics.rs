@@ -1,0 +1,220 @@
+//! Metric points belong to runs: by an id, by their process and time; counters, histograms and exemplars are read.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
+    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, exemplar, exponential_histogram_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use perfline::model::Signal;
+use perfline::otlp::sink::Accepted;
+use prost::Message;
+use serde_json::{Value, json};
+
+use super::scenario::{BEGIN_NS, Scenario};
+use super::support::{TempStore, fixtures, requests};
+
+fn text(key: &str, value: &str) -> KeyValue {
+    let value = AnyValue { value: Some(Any::StringValue(value.to_owned())) };
+    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
+}
+
+fn request(resource: Vec<KeyValue>, metrics: Vec<Metric>) -> Accepted {
+    let part = ResourceMetrics {
+        resource: Some(Resource { attributes: resource, ..Resource::default() }),
+        scope_metrics: vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }],
+        ..ResourceMetrics::default()
+    };
+    let body = ExportMetricsServiceRequest { resource_metrics: vec![part] }.encode_to_vec();
+    Accepted { signal: Signal::Metrics, body: body.into(), items: 1 }
+}
+
+fn counter(name: &str, temporality: i32, points: Vec<NumberDataPoint>) -> Metric {
+    let sum = Sum { data_points: points, aggregation_temporality: temporality, is_monotonic: true };
+    Metric { name: name.to_owned(), data: Some(Data::Sum(sum)), ..Metric::default() }
+}
+
+fn point(start_s: u64, at_s: u64, value: f64, attributes: Vec<KeyValue>) -> NumberDataPoint {
+    NumberDataPoint {
+        start_time_unix_nano: BEGIN_NS + start_s * 1_000_000_000,
+        time_unix_nano: BEGIN_NS + at_s * 1_000_000_000,
+        value: Some(Number::AsDouble(value)),
+        attributes,
+        ..NumberDataPoint::default()
+    }
+}
+
+fn scenario(name: &str, spans: Value) -> Scenario {
+    let document = json!({
+        "tool": name,
+        "resource": {"service.name": "etl", "service.instance.id": "i-1", "telemetry.sdk.name": "opentelemetry"},
+        "scope": "app", "spans": spans, "want": {},
+    });
+    Scenario::parse(&document.to_string())
+}
+
+fn two_runs() -> Scenario {
+    scenario(
+        "two runs",
+        json!([
+            {"id": "a", "trace": "1", "name": "load", "at": [0, 20]},
+            {"id": "b", "trace": "2", "name": "load", "at": [30, 50]},
+        ]),
+    )
+}
+
+fn store_of(requests: impl IntoIterator<Item = Accepted>) -> TempStore {
+    let store = TempStore::new();
+    for request in requests {
+        store.store.submit_blocking(request).unwrap();
+        store.store.flush().unwrap();
+    }
+    store.store.settle().unwrap();
+    store
+}
+
+#[test]
+fn points_join_the_run_of_their_process_in_whatever_order_they_come() {
+    // The metrics' resource says less than the spans': the instance is the same.
+    let process = vec![text("service.name", "etl"), text("service.instance.id", "i-1")];
+    let points = [5, 15, 25, 35, 45, 70].map(|at| point(0, at, at as f64, Vec::new())).to_vec();
+    let metrics = request(process, vec![counter("process.cpu.time", 2, points)]);
+    let spans = two_runs().requests();
+    for order in [[vec![metrics.clone()], spans.clone()].concat(), [spans, vec![metrics]].concat()] {
+        let store = store_of(order);
+        let rows = store.query(
+            "select r.started_at::varchar as run, count(*) as points from metric_points as p join runs as r using (run_key) \
+             group by all order by all",
+        );
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert!(rows.iter().all(|row| row["points"] == 2), "{rows:?}");
+        assert_eq!(store.value("select count(*) from metric_points where run_key is null"), 2);
+        // Ten seconds of CPU time within each run are known from the points in and around it.
+        let cpu = store.query("select cpu_s from runs order by started_at");
+        assert!(cpu.iter().all(|row| (row["cpu_s"].as_f64().unwrap() - 20.0).abs() < 1e-6), "{cpu:?}");
+    }
+}
+
+#[test]
+fn a_run_id_on_a_point_wins_over_its_process() {
+    let spans = scenario(
+        "ids",
+        json!([
+            {"id": "a", "trace": "1", "name": "load", "at": [0, 20], "attributes": {"cicd.pipeline.name": "load", "cicd.pipeline.run.id": "r-1", "cicd.pipeline.result": "success"}},
+        ]),
+    );
+    let named = point(0, 40, 1.0, vec![text("cicd.pipeline.run.id", "r-1")]);
+    let other = point(0, 41, 1.0, vec![text("cicd.pipeline.run.id", "r-2")]);
+    let metrics = request(
+        vec![text("service.name", "collector")],
+        vec![counter("cicd.pipeline.run.errors", 1, vec![named, other])],
+    );
+    let store = store_of(spans.requests().into_iter().chain([metrics]));
+    assert_eq!(store.value("select count(*) from metric_points where run_id = 'r-1'"), 1);
+    assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 1);
+}
+
+#[test]
+fn increases_know_deltas_totals_and_resets() {
+    let total = [(0, 10, 5.0), (0, 20, 9.0), (25, 30, 2.0), (25, 40, 6.0)];
+    let points = |list: &[(u64, u64, f64)]| {
+        list.iter().map(|(start, at, value)| point(*start, *at, *value, Vec::new())).collect()
+    };
+    let delta = [(0, 10, 5.0), (10, 20, 4.0)];
+    let metrics = vec![counter("rows.total", 2, points(&total)), counter("rows.delta", 1, points(&delta))];
+    let store = store_of([request(vec![text("service.name", "x")], metrics)]);
+    let rows = store.query("select name, increase, is_reset from metric_increases order by name, time");
+    let told: Vec<(&str, f64, bool)> = rows
+        .iter()
+        .map(|row| {
+            (row["name"].as_str().unwrap(), row["increase"].as_f64().unwrap(), row["is_reset"].as_bool().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("rows.delta", 5.0, false),
+            ("rows.delta", 4.0, false),
+            ("rows.total", 5.0, false),
+            ("rows.total", 4.0, false),
+            ("rows.total", 2.0, true),
+            ("rows.total", 4.0, false),
+        ]
+    );
+}
+
+#[test]
+fn histograms_of_both_kinds_give_quantiles_and_exemplars_lead_to_their_run() {
+    let spans = two_runs();
+    let exemplar = Exemplar {
+        time_unix_nano: BEGIN_NS + 10_000_000_000,
+        trace_id: spans.trace_id("1"),
+        span_id: spans.id("a").to_be_bytes().to_vec(),
+        value: Some(exemplar::Value::AsDouble(3.5)),
+        ..Exemplar::default()
+    };
+    let explicit = HistogramDataPoint {
+        time_unix_nano: BEGIN_NS + 60_000_000_000,
+        count: 20,
+        sum: Some(50.0),
+        bucket_counts: vec![0, 10, 10, 0],
+        explicit_bounds: vec![1.0, 2.0, 4.0],
+        exemplars: vec![exemplar],
+        ..HistogramDataPoint::default()
+    };
+    let exponential = ExponentialHistogramDataPoint {
+        time_unix_nano: BEGIN_NS + 60_000_000_000,
+        count: 8,
+        scale: 0,
+        positive: Some(exponential_histogram_data_point::Buckets { offset: 0, bucket_counts: vec![4, 4] }),
+        ..ExponentialHistogramDataPoint::default()
+    };
+    let metrics = vec![
+        Metric {
+            name: "rows.duration".to_owned(),
+            data: Some(Data::Histogram(Histogram { data_points: vec![explicit], aggregation_temporality: 2 })),
+            ..Metric::default()
+        },
+        Metric {
+            name: "rows.size".to_owned(),
+            data: Some(Data::ExponentialHistogram(ExponentialHistogram {
+                data_points: vec![exponential],
+                aggregation_temporality: 1,
+            })),
+            ..Metric::default()
+        },
+    ];
+    let store =
+        store_of(spans.requests().into_iter().chain([request(vec![text("service.name", "elsewhere")], metrics)]));
+    let quantile = "select bucket_quantile(buckets, bounds, 0.5) from metric_points where name = 'rows.duration'";
+    // Half of 20 lies at the end of the bucket (1, 2].
+    assert_eq!(store.value(quantile), 2.0);
+    let quantile = "select exponential_quantile(scale, zero_count, positive_offset, positive, negative_offset, negative, 0.5) \
+                    from metric_points where name = 'rows.size'";
+    assert_eq!(store.value(quantile), 2.0);
+    let found = store.query("select value, pipeline, run_key from metric_exemplars");
+    assert_eq!((found.len(), &found[0]["value"], &found[0]["pipeline"]), (1, &json!(3.5), &json!("load")));
+    assert_eq!(found[0]["run_key"], store.value("select arg_min(run_key, started_at) from runs"));
+}
+
+#[test]
+fn both_spellings_of_a_resource_are_one_figure() {
+    let store = store_of(requests(&fixtures().join("otlp/system-metrics")));
+    let named = |figure: &str| {
+        let question = format!(
+            "select distinct name from resource_samples where figure = '{figure}' and scope = 'process' order by name"
+        );
+        store.query(&question).iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("cpu"), ["process.cpu.time", "process.runtime.cpython.cpu_time"]);
+    assert_eq!(named("memory"), ["process.memory.usage", "process.runtime.cpython.memory"]);
+    assert_eq!(store.value("select count(*) from runs where peak_memory_bytes > 1000000"), 6);
+    // The first run of each process has no reading before it.
+    assert_eq!(store.value("select count(*) from runs where cpu_s > 0"), 4);
+    let hosts = store.value("select count(distinct run_key) from resource_samples where scope = 'host'");
+    assert_eq!(hosts, 4);
+}
