@@ -1,6 +1,7 @@
 -- Question: what do calls, steps and runs cost now?
 -- Needs: recost_calls (recost_begin), recost_prices
--- Leaves: model_calls, step_rows and run_rows of the runs in which a call costs something else.
+-- Leaves: model_calls, step_rows and run_rows of the runs in which a call costs something else; their pipelines in
+--         stale_pipelines: they must be judged again.
 create or replace temp table recost_runs as
 select distinct c.run_key
 from recost_calls as c
@@ -55,3 +56,9 @@ from (
     group by run_key
 ) as s
 where run_rows.run_key = s.run_key;
+
+insert into stale_pipelines
+select distinct pipeline, false
+from run_rows
+where run_key in (select run_key from recost_runs)
+    and pipeline not in (select pipeline from stale_pipelines where not taken);
