@@ -100,7 +100,9 @@ fn the_same_runs_are_recognised_and_no_name_is_left() {
         let covered = filled(&requests, |options| options.veil = Some(veil()));
         assert_eq!(shape(&covered), shape(&open), "{name}");
         let texts = texts(&covered);
-        for told in names(&open).iter().filter(|told| !is_known_word(told)) {
+        // Kinds of tasks (`cicd.pipeline.task.type`) are words of the conventions; a step may be called by one.
+        let is_kind = |told: &str| matches!(told, "build" | "test" | "deploy");
+        for told in names(&open).iter().filter(|told| !is_known_word(told) && !is_kind(told)) {
             let found = texts.iter().find(|text| text.contains(told.as_str()));
             assert!(found.is_none(), "{name}: `{told}` is still there: {found:?}");
         }
