@@ -89,7 +89,7 @@ fn recognised(scenario: &Scenario) {
     let mut backwards: Vec<Accepted> = in_order.iter().rev().cloned().collect();
     backwards.extend(in_order);
     let again = TempStore::new();
-    for part in backwards.chunks(3) {
+    for part in backwards.chunks(backwards.len().div_ceil(3)) {
         for request in part {
             again.store.submit_blocking(request.clone()).unwrap();
         }
