@@ -31,6 +31,7 @@ A peer is an OTLP/HTTP server that runs already; its CPU is read from its proces
 Examples:
   perfline bench ingest
   perfline bench ingest --items 100 --requests 3000 --gzip
+  perfline bench ingest --rate 100000 --requests 2000
   perfline bench ingest --peer collector=http://127.0.0.1:24318,$(pgrep otelcol)"
 )]
 pub(crate) struct IngestArgs {
@@ -46,6 +47,10 @@ pub(crate) struct IngestArgs {
     /// Connections that send at the same time.
     #[arg(long, default_value_t = 4, value_name = "COUNT")]
     clients: usize,
+    /// Spans, points or records a second over all connections; without it as fast as they are acknowledged. At half of
+    /// what a machine takes, the time to acknowledgement is what users see.
+    #[arg(long, value_name = "COUNT")]
+    rate: Option<u32>,
     /// Send compressed bodies.
     #[arg(long)]
     gzip: bool,
@@ -185,7 +190,8 @@ fn measure_peer(args: &IngestArgs, peer: &Peer, bodies: Vec<Vec<u8>>) -> Result<
 }
 
 fn target<'a>(args: &IngestArgs, url: &'a str, pid: i32) -> Target<'a> {
-    Target { url, pid, signal: args.signal, gzip: args.gzip, clients: args.clients.max(1) }
+    let requests_per_s = args.rate.map(|rate| f64::from(rate.max(1)) / args.items.max(1) as f64);
+    Target { url, pid, signal: args.signal, gzip: args.gzip, clients: args.clients.max(1), requests_per_s }
 }
 
 fn count_stored(signal: Signal, url: &str) -> Result<u64, Failure> {

@@ -1,5 +1,6 @@
 //! Sends requests over several connections, each once, and takes the time to every acknowledgement.
 
+use std::iter::Enumerate;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ pub(super) struct Target<'a> {
     pub(super) signal: Signal,
     pub(super) gzip: bool,
     pub(super) clients: usize,
+    /// Requests a second over all connections; none: as fast as they are acknowledged.
+    pub(super) requests_per_s: Option<f64>,
 }
 
 /// What came of it.
@@ -40,7 +43,7 @@ pub(super) struct Sent {
 
 /// Sends every body; ends early, with the cause, at the first answer that is neither success nor "come again".
 pub(super) fn send(target: &Target<'_>, bodies: Vec<Vec<u8>>) -> Result<Sent, Failure> {
-    let waiting = Mutex::new(bodies.into_iter());
+    let waiting = Mutex::new(bodies.into_iter().enumerate());
     let times = Mutex::new(Vec::new());
     let refused = AtomicU64::new(0);
     let failed: Mutex<Option<Failure>> = Mutex::new(None);
@@ -51,7 +54,7 @@ pub(super) fn send(target: &Target<'_>, bodies: Vec<Vec<u8>>) -> Result<Sent, Fa
         let clients: Vec<_> = (0..target.clients)
             .map(|_| {
                 scope.spawn(|| {
-                    if let Err(failure) = one_client(target, &waiting, &times, &refused, &done) {
+                    if let Err(failure) = one_client(target, began, &waiting, &times, &refused, &done) {
                         done.store(true, Relaxed);
                         lock(&failed).get_or_insert(failure);
                     }
@@ -74,7 +77,8 @@ pub(super) fn send(target: &Target<'_>, bodies: Vec<Vec<u8>>) -> Result<Sent, Fa
 
 fn one_client(
     target: &Target<'_>,
-    waiting: &Mutex<std::vec::IntoIter<Vec<u8>>>,
+    began: Instant,
+    waiting: &Mutex<Enumerate<std::vec::IntoIter<Vec<u8>>>>,
     times: &Mutex<Vec<f64>>,
     refused: &AtomicU64,
     done: &AtomicBool,
@@ -82,7 +86,11 @@ fn one_client(
     let machine = |e: reqwest::Error| Failure::machine(&format!("send to {}", target.url), &e);
     let client = Client::builder().timeout(Duration::from_secs(60)).build().map_err(machine)?;
     let url = format!("{}/v1/{}", target.url.trim_end_matches('/'), target.signal.as_str());
-    while let (false, Some(body)) = (done.load(Relaxed), lock(waiting).next()) {
+    while let (false, Some((at, body))) = (done.load(Relaxed), lock(waiting).next()) {
+        if let Some(rate) = target.requests_per_s {
+            let due = began + Duration::from_secs_f64(at as f64 / rate);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         loop {
             let mut request = client.post(&url).header("content-type", "application/x-protobuf").body(body.clone());
             if target.gzip {
