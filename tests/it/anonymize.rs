@@ -8,7 +8,6 @@ use perfline::otlp::conventions::Rules;
 use perfline::otlp::sink::Accepted;
 use perfline::otlp::veil::{Key, Veil};
 use perfline::store::{Row, StoreOptions};
-use serde_json::Value;
 
 use super::support::{TempStore, fixtures, requests};
 
