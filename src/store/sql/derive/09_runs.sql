@@ -136,7 +136,7 @@ models as (
     group by unit
 ),
 scores as (
-    select unit, avg(score) as quality_score
+    select unit, avg(score order by score, name, at_ns) as quality_score
     from derive_scores
     group by unit
 ),
