@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod model;
+pub mod net;
 
 pub mod chart;
 pub mod demo;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::remote::Remote;
+use super::remote::{Remote, ServiceAccess};
 use crate::detect::alerts::Transition;
 use crate::detect::gate::{GateSettings, Newest};
 use crate::detect::{self, Decision};
@@ -46,6 +46,28 @@ pub enum ApiError {
         /// What it said.
         message: String,
     },
+    /// The service wants another token.
+    #[error("the service at {url} refused: {message}")]
+    Denied {
+        /// The address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// A certificate or a key could not be read.
+    #[error("read `{}`", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("a certificate needs its key, and a key its certificate")]
+    HalfIdentity,
+    /// The token cannot stand in a header.
+    #[error("the token has characters that no token has")]
+    Token,
     /// The answer was not understood.
     #[error("the service answered with something this build does not know: {0}")]
     Answer(String),
@@ -63,6 +85,10 @@ impl ApiError {
             Self::Unreachable { .. } => {
                 Some("is `perfline serve` running there? --store also takes a DuckDB file".to_owned())
             }
+            Self::Denied { .. } => {
+                Some("give a token that may do this: PERFLINE_TOKEN, or --token-file FILE".to_owned())
+            }
+            Self::HalfIdentity => Some("give both --cert-file and --key-file".to_owned()),
             Self::Answer(_) => Some("are both ends of the same version? compare `perfline --version`".to_owned()),
             _ => None,
         }
@@ -156,10 +182,15 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Opens `store`: a DuckDB file, or the URL of a running `perfline serve`.
+    /// Opens `store`: a DuckDB file, or the URL of a running `perfline serve` that asks for no token.
     pub fn open(store: &str, opening: Opening) -> Result<Self, ApiError> {
+        Self::open_with(store, &ServiceAccess::default(), opening)
+    }
+
+    /// As [`Backend::open`]; a service is shown `access`.
+    pub fn open_with(store: &str, access: &ServiceAccess, opening: Opening) -> Result<Self, ApiError> {
         if store.starts_with("http://") || store.starts_with("https://") {
-            return Remote::connect(store, opening.veil).map(|remote| Self::Remote(Box::new(remote)));
+            return Remote::connect(store, access, opening.veil).map(|remote| Self::Remote(Box::new(remote)));
         }
         let Opening { rules, prices, veil } = opening;
         let options = StoreOptions { prices, veil, ..StoreOptions::new(PathBuf::from(store)) };

@@ -5,22 +5,29 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
+use super::ready::Readiness;
 use super::server::{Service, descriptor};
 use super::watch::watch;
 use crate::detect;
 use crate::export::exposition::{Exposition, Family, write_text};
-use crate::export::metrics::{door_families, pipeline_families, store_families};
+use crate::export::metrics::{door_families, pipeline_families, port_families, store_families};
+use crate::net::ServerTls;
+use crate::otlp::access::Need;
 use crate::otlp::grpc::grpc_routes;
+use crate::otlp::guard::{self, Guard};
 use crate::otlp::receive::DoorState;
-use crate::otlp::serve::{ServeLimits, serve};
+use crate::otlp::serve::{ConnectionStats, ServeLimits, Serving, serve_with};
+use crate::otlp::sink::Sink;
 use crate::otlp::stats::Stats;
 use crate::otlp::{http, stats};
 use crate::store::{Store, StoreError};
@@ -28,11 +35,19 @@ use crate::store::{Store, StoreError};
 /// What `/metrics` says of pipelines is computed at most this often.
 const PIPELINES_EVERY: Duration = Duration::from_secs(10);
 
+/// How often gRPC's health is judged anew.
+const HEALTH_EVERY: Duration = Duration::from_secs(5);
+
 /// Serves one store.
-pub struct Server {
-    store: Store,
-    stats: Arc<Stats>,
-    door: DoorState<Store>,
+pub struct Server<S = Store> {
+    /// What is asked.
+    pub store: Store,
+    /// How OTLP comes in.
+    pub door: DoorState<S>,
+    /// Encryption of both ports; `None`: plain.
+    pub tls: Option<ServerTls>,
+    /// What a connection may cost.
+    pub limits: ServeLimits,
 }
 
 /// When it was computed, and what.
@@ -41,39 +56,50 @@ type Computed = (Instant, Arc<Vec<Family>>);
 #[derive(Clone)]
 struct Shared {
     store: Store,
+    readiness: Readiness,
     stats: Arc<Stats>,
+    ports: [Arc<ConnectionStats>; 2],
     pipelines: Arc<Mutex<Option<Computed>>>,
 }
 
 impl Server {
-    /// A server over `store` with the default limits.
+    /// A plain server over `store`, for whoever reaches it, with the default limits.
     #[must_use]
     pub fn new(store: Store) -> Self {
         let door = DoorState::new(store.clone());
-        Self::with_door(store, door)
+        Self { store, door, tls: None, limits: ServeLimits::default() }
     }
+}
 
-    /// A server over `store` whose OTLP side is `door`.
-    #[must_use]
-    pub fn with_door(store: Store, door: DoorState<Store>) -> Self {
-        Self { stats: Arc::clone(&door.stats), store, door }
-    }
-
+impl<S: Sink> Server<S> {
     /// Serves both listeners until `shutdown` is ready, then drains.
     pub async fn run(self, grpc: TcpListener, http: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let (routes, _health) = grpc_routes(self.door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
-        let service = Service::new(self.store.clone());
-        let on_grpc = routes.add_service(service.clone()).into_axum_router();
-        let watched = self.store.clone();
-        let shared = Shared { store: self.store, stats: self.stats, pipelines: Arc::default() };
-        let on_http =
-            http::router(self.door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service);
+        let Self { store, door, tls, limits } = self;
+        let (routes, health) = grpc_routes(door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
+        let service = Service::new(store.clone());
+        let on_port = || Serving { limits, tls: tls.clone(), stats: Arc::default() };
+        let ports = [on_port(), on_port()];
+        let guard = Guard { access: door.access.clone(), stats: Arc::clone(&door.stats), need };
+        let guarded = |routes: Router| routes.layer(middleware::from_fn_with_state(guard.clone(), guard::guard));
+        let watched = store.clone();
+        let readiness = Readiness::new(store.clone());
+        let health = tokio::spawn(keep_health(readiness.clone(), health));
+        let shared = Shared {
+            store,
+            readiness,
+            stats: Arc::clone(&door.stats),
+            ports: ports.each_ref().map(|port| Arc::clone(&port.stats)),
+            pipelines: Arc::default(),
+        };
+        let on_grpc = guarded(routes.add_service(service.clone()).into_axum_router());
+        let on_http = guarded(
+            http::router(door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service),
+        );
         let (stop, stopped) = watch::channel(false);
         let until = |mut stopped: watch::Receiver<bool>| async move {
             // A sender that is gone means the same as one that says stop.
             drop(stopped.wait_for(|stopped| *stopped).await);
         };
-        let limits = ServeLimits::default();
         let interval = Duration::from_secs(watched.policy().interval_s.max(1));
         let watching = async {
             watch(watched, interval, until(stopped.clone())).await;
@@ -84,13 +110,28 @@ impl Server {
             stop.send_replace(true);
             Ok(())
         };
-        tokio::try_join!(
-            serve(grpc, on_grpc, limits, until(stopped.clone())),
-            serve(http, on_http, limits, until(stopped.clone())),
+        let [grpc_port, http_port] = ports;
+        let served = tokio::try_join!(
+            serve_with(grpc, on_grpc, grpc_port, until(stopped.clone())),
+            serve_with(http, on_http, http_port, until(stopped.clone())),
             stopping,
             watching,
-        )?;
-        Ok(())
+        );
+        health.abort();
+        served.map(|_| ())
+    }
+}
+
+/// What a path needs. A call that is not named here may change something: it needs a token that may do everything.
+fn need(path: &str) -> Need {
+    let Some(method) = path.strip_prefix("/perfline.v1.Perfline/") else {
+        let health = path == "/healthz" || path == "/readyz" || path.starts_with("/grpc.health.v1.Health/");
+        return if health { Need::Nothing } else { Need::Read };
+    };
+    match method {
+        "Query" | "ListRuns" | "ListSteps" | "Check" | "BuildReport" | "ListBaselines" => Need::Read,
+        "Import" | "Settle" => Need::Write,
+        _ => Need::Both,
     }
 }
 
@@ -102,12 +143,27 @@ fn own_pages(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Ready means that what is acknowledged also reaches the store.
+/// Ready means that what comes is kept, and that what was acknowledged also reaches the store.
 async fn ready(State(shared): State<Shared>) -> Response {
-    if shared.store.stats().writable {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the store cannot be written\n").into_response()
+    let readiness = shared.readiness.clone();
+    match tokio::task::spawn_blocking(move || readiness.problems()).await {
+        Ok(problems) if problems.is_empty() => "ready\n".into_response(),
+        Ok(problems) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", problems.join("; "))).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// gRPC's health follows the same judgement.
+async fn keep_health(readiness: Readiness, health: HealthReporter) {
+    let mut look = tokio::time::interval(HEALTH_EVERY);
+    loop {
+        look.tick().await;
+        let readiness = readiness.clone();
+        let Ok(problems) = tokio::task::spawn_blocking(move || readiness.problems()).await else { return };
+        let status = if problems.is_empty() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status("", status).await;
     }
 }
 
@@ -131,6 +187,7 @@ impl Shared {
     fn families(&self) -> Result<Vec<Family>, StoreError> {
         let file_bytes = std::fs::metadata(self.store.path()).map_or(0, |meta| meta.len());
         let mut families = door_families(&self.snapshot());
+        families.extend(port_families(&self.stats.denials(), &self.ports));
         families.extend(store_families(&self.store.stats(), file_bytes));
         match self.pipelines() {
             Ok(pipelines) => families.extend(pipelines.iter().cloned()),
@@ -157,5 +214,22 @@ impl Shared {
         let families = Arc::new(pipeline_families(&self.store.reader()?, &verdict)?);
         *known = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_is_open_reading_reads_and_what_is_not_known_needs_everything() {
+        for path in ["/healthz", "/readyz", "/grpc.health.v1.Health/Check"] {
+            assert_eq!(need(path), Need::Nothing, "{path}");
+        }
+        for path in ["/metrics", "/", "/api/runs", "/perfline.v1.Perfline/Query", "/healthz/x"] {
+            assert_eq!(need(path), Need::Read, "{path}");
+        }
+        assert_eq!(need("/perfline.v1.Perfline/Import"), Need::Write);
+        assert_eq!(need("/perfline.v1.Perfline/ChangeAlert"), Need::Both);
     }
 }

@@ -5,6 +5,7 @@ mod backend;
 mod convert;
 mod convert_alerts;
 mod listen;
+mod ready;
 mod remote;
 mod remote_alerts;
 mod server;
@@ -12,6 +13,7 @@ mod watch;
 
 pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
 pub use listen::Server;
+pub use remote::ServiceAccess;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.
 #[allow(

@@ -1,14 +1,19 @@
 //! The client: asks a running `perfline serve`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
-use tonic::transport::{Channel, Endpoint};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::backend::{ApiError, CheckQuery, RunQuery};
 use super::v1;
 use super::v1::perfline_client::PerflineClient;
 use crate::model::{Run, Signal, Step, Verdict};
+use crate::net::ClientFiles;
 use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::report;
@@ -17,22 +22,75 @@ use crate::store::{Recosted, Row};
 /// Answers larger than this are refused: a report of thousands of pipelines stays far below.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
+/// What a client shows to a service, and whom it trusts.
+#[derive(Clone, Default)]
+pub struct ServiceAccess {
+    /// A bearer token.
+    pub token: Option<String>,
+    /// An authority beside the public ones, and the client's own certificate and key.
+    pub files: ClientFiles,
+}
+
+impl ServiceAccess {
+    fn tls(&self) -> Result<ClientTlsConfig, ApiError> {
+        let mut tls = ClientTlsConfig::new().with_enabled_roots();
+        if let Some(path) = &self.files.ca {
+            tls = tls.ca_certificate(Certificate::from_pem(pem(path)?));
+        }
+        match (&self.files.cert, &self.files.key) {
+            (Some(cert), Some(key)) => Ok(tls.identity(Identity::from_pem(pem(cert)?, pem(key)?))),
+            (None, None) => Ok(tls),
+            _ => Err(ApiError::HalfIdentity),
+        }
+    }
+}
+
+fn pem(path: &Path) -> Result<Vec<u8>, ApiError> {
+    std::fs::read(path).map_err(|source| ApiError::Certificate { path: PathBuf::from(path), source })
+}
+
+/// Puts the token into every call.
+#[derive(Clone)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    fn new(token: Option<&str>) -> Result<Self, ApiError> {
+        let Some(token) = token else { return Ok(Self(None)) };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse().map_err(|_e| ApiError::Token)?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
 /// A running service.
 pub struct Remote {
     url: String,
     runtime: Runtime,
-    client: PerflineClient<Channel>,
+    client: PerflineClient<InterceptedService<Channel, Bearer>>,
     veil: Option<Arc<Veil>>,
 }
 
 impl Remote {
     /// Connects to either port of a service.
-    pub(super) fn connect(url: &str, veil: Option<Arc<Veil>>) -> Result<Self, ApiError> {
+    pub(super) fn connect(url: &str, access: &ServiceAccess, veil: Option<Arc<Veil>>) -> Result<Self, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let unreachable = |source| ApiError::Unreachable { url: url.to_owned(), source };
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(unreachable)?;
+        let mut endpoint = Endpoint::from_shared(url.to_owned()).map_err(unreachable)?;
+        if url.starts_with("https://") {
+            endpoint = endpoint.tls_config(access.tls()?).map_err(unreachable)?;
+        }
         let channel = runtime.block_on(endpoint.connect()).map_err(unreachable)?;
-        let client = PerflineClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let bearer = Bearer::new(access.token.as_deref())?;
+        let client = PerflineClient::with_interceptor(channel, bearer).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(Self { url: url.to_owned(), runtime, client, veil })
     }
 
@@ -98,7 +156,7 @@ impl Remote {
         Ok(())
     }
 
-    pub(super) fn client(&self) -> (&Runtime, PerflineClient<Channel>) {
+    pub(super) fn client(&self) -> (&Runtime, PerflineClient<InterceptedService<Channel, Bearer>>) {
         (&self.runtime, self.client.clone())
     }
 
@@ -111,6 +169,10 @@ impl Remote {
     }
 
     pub(super) fn refused(&self, status: &tonic::Status) -> ApiError {
-        ApiError::Refused { url: self.url.clone(), message: status.message().to_owned() }
+        let (url, message) = (self.url.clone(), status.message().to_owned());
+        match status.code() {
+            tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => ApiError::Denied { url, message },
+            _ => ApiError::Refused { url, message },
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::access::AccessArg;
 use super::output::{print, print_json, terminal_width};
 use super::{Failure, Format, StoreArg};
 use crate::api::{AlertChange, Backend};
@@ -49,6 +50,8 @@ pub(super) struct Common {
     #[arg(long, env = "PERFLINE_STORE", default_value = "perfline.duckdb", value_name = "FILE|URL", global = true)]
     /// A DuckDB file, or the URL of a running `perfline serve`.
     store: String,
+    #[command(flatten)]
+    access: AccessArg,
     /// Who does it.
     #[arg(long, env = "USER", global = true)]
     by: Option<String>,
@@ -116,7 +119,7 @@ pub(super) fn run(args: &AlertsArgs) -> Result<ExitCode, Failure> {
 
 impl Common {
     pub(super) fn open(&self) -> Result<Backend, Failure> {
-        StoreArg { store: self.store.clone() }.open_existing()
+        StoreArg { store: self.store.clone(), access: self.access.clone() }.open_existing()
     }
 
     pub(super) fn decision(&self) -> Decision {

@@ -30,6 +30,11 @@ impl Failure {
         Self { message: format!("{action}: {}", Self::chain(error)), help: None, code: EXIT_USAGE }
     }
 
+    /// The same, with a remedy.
+    pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
     /// Nobody but us can mend it.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         Self { message: Self::chain(error), help: None, code: EXIT_INTERNAL }

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Output goes to standard output, everything else to
 //! standard error.
 
+mod access;
 mod alerts;
 mod analyze;
 mod backtest;
@@ -9,6 +10,7 @@ mod bench;
 mod branding;
 mod check;
 mod compare;
+mod config;
 mod demo;
 mod doctor;
 mod explain;
@@ -37,7 +39,6 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use failure::Failure;
 
 use crate::api::{Backend, Opening};
-use crate::config::Config;
 use crate::model::Policy;
 use crate::otlp::conventions::Rules;
 use crate::otlp::veil::{Key, Veil};
@@ -103,6 +104,8 @@ enum Command {
     Prune(upkeep::PruneArgs),
     /// Write views as Parquet or CSV files.
     Export(upkeep::ExportArgs),
+    /// Check a configuration of `serve`, or show what is in force.
+    Config(config::ConfigArgs),
     /// Ask the store in SQL. Read-only.
     Query(query::QueryArgs),
     /// Print the figures that the documentation claims, measured on this machine.
@@ -115,6 +118,8 @@ pub(crate) struct StoreArg {
     /// A DuckDB file, or the URL of a running `perfline serve`.
     #[arg(long, env = "PERFLINE_STORE", default_value = "perfline.duckdb", value_name = "FILE|URL")]
     store: String,
+    #[command(flatten)]
+    access: access::AccessArg,
 }
 
 impl StoreArg {
@@ -129,7 +134,7 @@ impl StoreArg {
 
     /// As `open`, with prices and a key that were named.
     pub(crate) fn open_with(&self, price_file: Option<&Path>, key_file: Option<&Path>) -> Result<Backend, Failure> {
-        let backend = Backend::open(&self.store, opening(price_file, key_file)?)?;
+        let backend = Backend::open_with(&self.store, &self.access.service()?, opening(price_file, key_file)?)?;
         backend.set_policy(policy()?);
         Ok(backend)
     }
@@ -168,8 +173,7 @@ pub(crate) enum Format {
 /// How series are judged: the section `[detect]` of the configuration that PERFLINE_CONFIG names.
 fn policy() -> Result<Policy, Failure> {
     let file = std::env::var_os("PERFLINE_CONFIG").filter(|name| !name.is_empty()).map(std::path::PathBuf::from);
-    let config = Config::load(file.as_deref()).map_err(|e| Failure::machine("configure", &e))?;
-    checked_policy(config.detect)
+    checked_policy(config::layers(file.as_deref())?.config()?.detect)
 }
 
 /// A policy that says what it can hold; else what is wrong with it.
@@ -253,6 +257,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(args) => upkeep::run_restore(&args),
         Command::Prune(args) => upkeep::run_prune(&args),
         Command::Export(args) => upkeep::run_export(&args),
+        Command::Config(args) => config::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

@@ -1,5 +1,9 @@
 //! `perfline serve`: receives, stores, answers.
 
+pub(super) mod access;
+pub(super) mod log;
+mod reload;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,17 +15,22 @@ use tokio::net::TcpListener;
 use super::output::print;
 use super::{Failure, prices, rules_in, veil};
 use crate::api::Server;
-use crate::config::Config;
+use crate::config::{Config, Layers};
+use crate::model::live::Live;
+use crate::otlp::access::Access;
 use crate::otlp::budget::Budget;
 use crate::otlp::door::Limits;
-use crate::otlp::receive::DoorState;
+use crate::otlp::receive::{DoorSettings, DoorState};
+use crate::otlp::serve::ServeLimits;
+use crate::otlp::sink::Sink;
 use crate::store::{Store, StoreOptions};
+use reload::Reload;
 
 /// How long open requests may take to end at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Receive OTLP over gRPC and HTTP, store it, answer other commands.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Prints one line per listener when it is ready; port 0 takes a free one. SIGTERM drains, commits and exits 0.
 
@@ -33,14 +42,18 @@ pub(crate) struct ServeArgs {
     /// Settings that differ from config/default.toml.
     #[arg(long, env = "PERFLINE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The DuckDB file; made where it is missing. Without it what the configuration says: perfline.duckdb.
-    #[arg(long, env = "PERFLINE_STORE", value_name = "FILE")]
-    store: Option<PathBuf>,
-    /// Where OTLP/gRPC listens. Without it 127.0.0.1:4317.
-    #[arg(long, env = "PERFLINE_GRPC", value_name = "ADDR")]
+    /// Set one key of the configuration; may be given more than once.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The DuckDB file; made where it is missing. Without it PERFLINE_STORE, else what the configuration says:
+    /// perfline.duckdb.
+    #[arg(long, value_name = "FILE")]
+    store: Option<String>,
+    /// Where OTLP/gRPC listens. Without it PERFLINE_GRPC, else 127.0.0.1:4317.
+    #[arg(long, value_name = "ADDR")]
     grpc: Option<SocketAddr>,
-    /// Where OTLP/HTTP, /metrics and health listen. Without it 127.0.0.1:4318.
-    #[arg(long, env = "PERFLINE_HTTP", value_name = "ADDR")]
+    /// Where OTLP/HTTP, /metrics and health listen. Without it PERFLINE_HTTP, else 127.0.0.1:4318.
+    #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
     /// Listen beyond this machine although there is neither encryption nor a password.
     #[arg(long)]
@@ -53,39 +66,40 @@ pub(crate) struct ServeArgs {
     anonymize: Option<PathBuf>,
 }
 
-/// The configuration, with what the flags and the environment say in its place.
-fn configured(args: &ServeArgs) -> Result<Config, Failure> {
-    let mut config = Config::load(args.config.as_deref()).map_err(|e| Failure::machine("configure", &e))?;
-    if let Some(store) = &args.store {
-        config.store.path.clone_from(store);
+/// The configuration, with what the environment and the flags say in its place.
+fn layers(args: &ServeArgs) -> Result<Layers, Failure> {
+    let mut layers = super::config::layers(args.config.as_deref())?;
+    for assignment in &args.set {
+        layers.assign(assignment)?;
     }
-    if let Some(seconds) = args.run_idle_timeout {
-        config.store.run_idle_timeout_s = seconds;
+    let flags = [
+        ("--store", "store.path", args.store.clone()),
+        ("--grpc", "listen.grpc", args.grpc.map(|address| address.to_string())),
+        ("--http", "listen.http", args.http.map(|address| address.to_string())),
+        ("--allow-insecure-bind", "listen.allow_insecure_bind", args.allow_insecure_bind.then(|| "true".to_owned())),
+        ("--run-idle-timeout", "store.run_idle_timeout", args.run_idle_timeout.map(|seconds| format!("{seconds}s"))),
+    ];
+    for (flag, key, text) in flags {
+        if let Some(text) = text {
+            layers.flag(flag, key, &text);
+        }
     }
-    config.listen.grpc = args.grpc.unwrap_or(config.listen.grpc);
-    config.listen.http = args.http.unwrap_or(config.listen.http);
-    config.listen.allow_insecure_bind |= args.allow_insecure_bind;
-    Ok(config)
+    Ok(layers)
 }
 
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
-    start_log();
-    let config = configured(args)?;
-    for address in [config.listen.grpc, config.listen.http] {
-        if !address.ip().is_loopback() && !config.listen.allow_insecure_bind {
-            return Err(Failure::usage(
-                format!("listen on {address}: others could read and write the store"),
-                "listen on 127.0.0.1, or accept the risk with --allow-insecure-bind",
-            ));
-        }
-    }
+    let layers = layers(args)?;
+    let config = super::config::checked(&layers)?;
+    let level = log::start(&config.log)?;
+    let tls = access::tls(&config.tls)?;
+    let access = Access::new(access::tokens(&config.access)?);
     let rules = rules_in(named(&config.conventions.directory))?;
     let options = StoreOptions {
-        buffer_bytes_max: config.store.buffer_bytes_max,
-        duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max,
+        buffer_bytes_max: config.store.buffer_bytes_max.as_usize(),
+        duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max.as_usize(),
         duckdb_threads: config.store.duckdb_threads,
-        load_interval: Duration::from_millis(config.store.load_interval_ms),
-        run_idle_timeout: Duration::from_secs(config.store.run_idle_timeout_s),
+        load_interval: config.store.load_interval.0,
+        run_idle_timeout: config.store.run_idle_timeout.0,
         prices: prices(None, named(&config.prices.file))?,
         veil: veil(args.anonymize.as_deref(), named(&config.anonymize.key_file), &rules)?,
         ..StoreOptions::new(config.store.path.clone())
@@ -96,7 +110,23 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::machine("start the runtime", &e))?;
-    let served = runtime.block_on(serve(&config, store.clone()));
+    let door = DoorState {
+        settings: Live::new(door_settings(&config)),
+        budget: Budget::new(config.limits.bodies_bytes_max.as_usize()),
+        access: access.clone(),
+        ..DoorState::new(store.clone())
+    };
+    let reload = Reload {
+        args: args.clone(),
+        settings: layers.settings(),
+        door: door.settings.clone(),
+        access,
+        tls: tls.clone(),
+        level,
+        config: config.clone(),
+    };
+    let server = Server { store: store.clone(), door, tls, limits: limits(&config) };
+    let served = runtime.block_on(serve(&config, server, reload));
     runtime.shutdown_timeout(DRAIN_MAX);
     store.close()?;
     served.map(|()| ExitCode::SUCCESS)
@@ -107,24 +137,36 @@ fn named(path: &Path) -> Option<&Path> {
     Some(path).filter(|path| !path.as_os_str().is_empty())
 }
 
-async fn serve(config: &Config, store: Store) -> Result<(), Failure> {
-    let grpc = listen(config.listen.grpc).await?;
-    let http = listen(config.listen.http).await?;
-    let door = DoorState {
+/// What may be changed while the door is open.
+fn door_settings(config: &Config) -> DoorSettings {
+    DoorSettings {
         limits: Limits {
-            body_bytes_max: config.limits.body_bytes_max,
+            body_bytes_max: config.limits.body_bytes_max.as_usize(),
             attributes_max: config.limits.attributes_max,
             lenient_enum_names: config.limits.lenient_enum_names,
         },
-        budget: Budget::new(config.limits.bodies_bytes_max),
-        body_timeout: Duration::from_secs(config.limits.body_timeout_s),
+        body_timeout: config.limits.body_timeout.0,
         cors_origins: config.listen.cors_origins.clone(),
-        ..DoorState::new(store.clone())
-    };
-    let server = Server::with_door(store, door);
+    }
+}
+
+fn limits(config: &Config) -> ServeLimits {
+    ServeLimits {
+        connections_max: config.limits.connections_max,
+        header_timeout: config.limits.header_timeout.0,
+        ..ServeLimits::default()
+    }
+}
+
+async fn serve<S: Sink>(config: &Config, server: Server<S>, reload: Reload) -> Result<(), Failure> {
+    let grpc = listen(config.listen.grpc).await?;
+    let http = listen(config.listen.http).await?;
     let stopped = stopped();
     print(&format!("grpc {}\nhttp {}\n", address(&grpc)?, address(&http)?))?;
-    server.run(grpc, http, stopped).await.map_err(|e| Failure::machine("serve", &e))
+    let reloading = tokio::spawn(reload.run());
+    let served = server.run(grpc, http, stopped).await.map_err(|e| Failure::machine("serve", &e));
+    reloading.abort();
+    served
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -153,11 +195,4 @@ pub(super) fn stopped() -> impl Future<Output = ()> {
             () = interrupt => {}
         }
     }
-}
-
-fn start_log() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("PERFLINE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second call in one process finds the log started already.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
 }

@@ -11,7 +11,7 @@ use super::report::write_whole;
 use super::{Failure, Format, StoreArg, rules};
 use crate::api::Backend;
 use crate::model::clock::Clock;
-use crate::model::unit::{format_bytes, format_time};
+use crate::model::unit::{format_bytes, format_time, parse_bytes, parse_duration};
 use crate::store::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, Store, StoreOptions, TableRows, log_folder};
 
 /// Name of the DuckDB file within a backup.
@@ -326,44 +326,16 @@ fn sync(path: &Path) -> Result<(), Failure> {
 
 /// `90d` as nanoseconds.
 fn parse_age(text: &str) -> Result<i64, String> {
-    let (number, seconds) = split_unit(text, &[("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)])?;
-    i64::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_mul(seconds))
-        .and_then(|seconds| seconds.checked_mul(1_000_000_000))
-        .ok_or_else(|| "longer than 292 years".to_owned())
+    i64::try_from(parse_duration(text)?.as_nanos()).map_err(|_e| "longer than 292 years".to_owned())
 }
 
 /// `10GB` as bytes.
 fn parse_size(text: &str) -> Result<u64, String> {
-    let units = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1_000),
-        ("KB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("B", 1),
-    ];
-    let (number, bytes) = split_unit(text, &units)?;
-    let size = number.checked_mul(bytes.unsigned_abs()).ok_or_else(|| "too large".to_owned())?;
+    let size = parse_bytes(text)?;
     if size < SIZE_MIN {
         return Err("less than 100MB: an empty store takes some MB, so a small limit would take everything".to_owned());
     }
     Ok(size)
-}
-
-fn split_unit(text: &str, units: &[(&str, i64)]) -> Result<(u64, i64), String> {
-    for (unit, factor) in units {
-        if let Some(number) = text.strip_suffix(unit).and_then(|number| number.trim().parse().ok()) {
-            return Ok((number, *factor));
-        }
-    }
-    let names: Vec<&str> = units.iter().map(|(unit, _)| *unit).collect();
-    Err(format!("a whole number with one of {}", names.join(", ")))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::access::AccessArg;
 use super::{Failure, opening};
 use crate::api::Backend;
 use crate::model::Signal;
@@ -39,6 +40,8 @@ pub(crate) struct RunArgs {
     /// Write into this store instead: a DuckDB file, or the URL of a running `perfline serve`.
     #[arg(long, conflicts_with = "endpoint", value_name = "FILE|URL")]
     store: Option<String>,
+    #[command(flatten)]
+    access: AccessArg,
     /// Measure this file or folder afterwards; may be given more than once.
     #[arg(long, value_name = "PATH")]
     output: Vec<PathBuf>,
@@ -51,7 +54,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
-    let request = RunRequest {
+    let mut request = RunRequest {
         pipeline: args.pipeline,
         step: args.step,
         run_id: args.run_id,
@@ -61,6 +64,11 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         adopt_orphans: true,
         ..RunRequest::new(args.command)
     };
+    // The token is meant for the service that the user names, never for whatever OTEL_EXPORTER_OTLP_ENDPOINT says.
+    if matches!(request.destination, Destination::Collector(Some(_))) {
+        request.collector_token = args.access.token()?;
+    }
+    request.collector_files = args.access.files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -79,7 +87,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     if let (Some(store), Some(requests)) = (&args.store, report.requests.clone()) {
         // The command is done: a store that cannot be written costs a warning, never its exit code.
-        if let Err(failure) = store_run(store, requests) {
+        if let Err(failure) = store_run(store, &args.access, requests) {
             failure.warn("the run was not stored");
         }
     }
@@ -91,8 +99,8 @@ fn exit_code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX))
 }
 
-fn store_run(store: &str, requests: Requests) -> Result<(), Failure> {
-    let backend = Backend::open(store, opening(None, None)?)?;
+fn store_run(store: &str, access: &AccessArg, requests: Requests) -> Result<(), Failure> {
+    let backend = Backend::open_with(store, &access.service()?, opening(None, None)?)?;
     for (signal, body, items) in
         [(Signal::Traces, requests.traces, requests.spans), (Signal::Metrics, requests.metrics, requests.points)]
     {

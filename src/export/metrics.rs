@@ -1,11 +1,15 @@
 //! What `/metrics` says of pipelines: computed from the store, so that counters survive a restart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Deserialize;
 
 use super::exposition::{Exemplar, Family, FamilyKind, Sample};
 use crate::model::Verdict;
+use crate::otlp::access::Denial;
+use crate::otlp::serve::ConnectionStats;
 use crate::otlp::stats::SignalSnapshot;
 use crate::store::{Reader, StoreError, StoreStats};
 
@@ -233,6 +237,16 @@ pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
         counter("perfline_rows_duplicate", "Items that were stored already.", stats.rows_duplicate),
         gauge("perfline_buffer_free_bytes", "Room in the buffers.", as_f64(stats.buffer_bytes_free as u64)),
         gauge("perfline_store_file_bytes", "Size of the DuckDB file.", as_f64(file_bytes)),
+        gauge(
+            "perfline_queryable_lag_seconds",
+            "From acknowledgement to queryable, of the oldest request of the last load.",
+            as_f64(stats.lag_ns) / 1e9,
+        ),
+        gauge(
+            "perfline_load_waiting_seconds",
+            "How long the oldest acknowledged request waits to be loaded.",
+            as_f64(stats.waiting_ns) / 1e9,
+        ),
         gauge("perfline_store_writable", "1 where the last load went through.", f64::from(u8::from(stats.writable))),
     ]
 }
@@ -265,4 +279,27 @@ pub fn door_families(snapshot: &[SignalSnapshot]) -> Vec<Family> {
         }
     }
     vec![requests, received, accepted, refused, wire]
+}
+
+/// What the ports counted: connections, and who was turned away. The first port is gRPC's.
+#[must_use]
+pub fn port_families(denials: &[(Denial, u64)], ports: &[Arc<ConnectionStats>; 2]) -> Vec<Family> {
+    let mut denied = Family::new(
+        "perfline_access_denied",
+        FamilyKind::Counter,
+        "Requests turned away for want of a token, by reason.",
+    );
+    for (denial, count) in denials {
+        denied.add(vec![("reason", denial.as_str().to_owned())], as_f64(*count));
+    }
+    let mut open = Family::new("perfline_connections_open", FamilyKind::Gauge, "Connections open now, by port.");
+    let mut opened = Family::new("perfline_connections", FamilyKind::Counter, "Connections opened, by port.");
+    let mut failed = Family::new("perfline_tls_failures", FamilyKind::Counter, "TLS handshakes that failed, by port.");
+    for (name, port) in ["grpc", "http"].into_iter().zip(ports) {
+        let label = || vec![("port", name.to_owned())];
+        open.add(label(), as_f64(port.open.load(Relaxed)));
+        opened.add(label(), as_f64(port.opened.load(Relaxed)));
+        failed.add(label(), as_f64(port.handshakes_failed.load(Relaxed)));
+    }
+    vec![denied, open, opened, failed]
 }

@@ -4,6 +4,7 @@ pub mod alert;
 pub mod baseline;
 pub mod clock;
 pub mod finding;
+pub mod live;
 pub mod metric;
 pub mod outcome;
 pub mod policy;

@@ -171,9 +171,77 @@ fn group_thousands(digits: &str) -> String {
     format!("{sign}{out}{fraction}")
 }
 
+/// Units of bytes, the longer name first where one ends in another.
+const BYTE_UNITS: [(&str, u64); 10] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("B", 1),
+];
+
+/// Units of time in nanoseconds, the longer name first where one ends in another.
+const TIME_UNITS: [(&str, u64); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("w", 604_800_000_000_000),
+];
+
+/// Reads `256MiB`, `10GB`; a plain number is bytes. The error names what was expected.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    if let Ok(bytes) = text.parse() {
+        return Ok(bytes);
+    }
+    parse_with_unit(text, &BYTE_UNITS).map_err(|why| format!("`{text}` is no size: {why}"))
+}
+
+/// Reads `1500ms`, `60s`, `90d`; a number alone says no unit, and is refused. The error names what was expected.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let text = text.trim();
+    if text == "0" {
+        return Ok(std::time::Duration::ZERO);
+    }
+    parse_with_unit(text, &TIME_UNITS)
+        .map(std::time::Duration::from_nanos)
+        .map_err(|why| format!("`{text}` is no duration: {why}"))
+}
+
+fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
+    for (unit, factor) in units {
+        if let Some(number) = text.strip_suffix(unit).and_then(|number| number.trim().parse::<u64>().ok()) {
+            return number.checked_mul(*factor).ok_or_else(|| "it is too large".to_owned());
+        }
+    }
+    let names: Vec<&str> = units.iter().map(|(unit, _)| *unit).collect();
+    Err(format!("give a whole number with one of {}", names.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read_with_their_units() {
+        assert_eq!(parse_bytes("10GB"), Ok(10_000_000_000));
+        assert_eq!(parse_bytes("2 GiB"), Ok(2 << 30));
+        assert_eq!(parse_bytes("512"), Ok(512));
+        assert!(parse_bytes("1.5x").is_err() && parse_bytes("99999999TB").is_err());
+        assert_eq!(parse_duration("1500ms"), Ok(std::time::Duration::from_millis(1500)));
+        assert_eq!(parse_duration("2m"), Ok(std::time::Duration::from_secs(120)));
+        assert!(parse_duration("30").unwrap_err().contains("ms"));
+        assert!(parse_duration("-1d").is_err() && parse_duration("999999w").is_err());
+    }
 
     #[test]
     fn durations_carry_the_unit_that_fits() {

@@ -3,7 +3,9 @@
 //! It happens on a thread of its own: the blocking HTTP client must not run inside an async runtime,
 //! and a collector that hangs must not hold the exit code back.
 
+use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -19,7 +21,10 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
-use tonic::transport::{Certificate, ClientTlsConfig};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+use crate::net::ClientFiles;
 
 /// Readings that are under way at once.
 const READINGS_AT_ONCE: usize = 4;
@@ -30,7 +35,8 @@ pub(super) struct Target {
     /// What the user named; `None` leaves it to `OTEL_EXPORTER_OTLP_*`.
     endpoint: Option<String>,
     protocol: Protocol,
-    certificate: Option<String>,
+    files: ClientFiles,
+    token: Option<String>,
     /// For messages.
     pub(super) shown: String,
 }
@@ -52,20 +58,44 @@ impl Target {
             _ => Protocol::Grpc,
         };
         let shown = super::context::without_user(shown.as_deref().unwrap_or("http://localhost:4317"));
-        let certificate =
-            lookup("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE").or_else(|| lookup("OTEL_EXPORTER_OTLP_CERTIFICATE"));
-        Self { endpoint: named, protocol, certificate, shown }
+        let file = |name: &str| {
+            let signal = lookup(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"));
+            signal.or_else(|| lookup(&format!("OTEL_EXPORTER_OTLP_{name}"))).map(PathBuf::from)
+        };
+        let files = ClientFiles { ca: file("CERTIFICATE"), cert: file("CLIENT_CERTIFICATE"), key: file("CLIENT_KEY") };
+        Self { endpoint: named, protocol, files, token: None, shown }
     }
 
-    /// For `https://`: the public roots, and the authority in `OTEL_EXPORTER_OTLP_CERTIFICATE`.
+    /// The same with a token, and with certificates that win over those of the environment.
+    pub(super) fn with_access(self, token: Option<String>, files: &ClientFiles) -> Self {
+        let pair = if files.cert.is_some() { files } else { &self.files };
+        let (cert, key) = (pair.cert.clone(), pair.key.clone());
+        Self { token, files: ClientFiles { ca: files.ca.clone().or(self.files.ca), cert, key }, ..self }
+    }
+
+    /// For `https://`: the public roots and the named authority; the named certificate is shown.
     fn tls(&self) -> Result<Option<ClientTlsConfig>, String> {
         if !self.shown.starts_with("https:") {
             return Ok(None);
         }
         let tls = ClientTlsConfig::new().with_enabled_roots();
-        let Some(path) = &self.certificate else { return Ok(Some(tls)) };
-        let pem = std::fs::read(path).map_err(|error| format!("read the certificate `{path}`: {error}"))?;
-        Ok(Some(tls.ca_certificate(Certificate::from_pem(pem))))
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error| format!("read the certificate `{}`: {error}", path.display()))
+        };
+        let tls = match &self.files.ca {
+            Some(path) => tls.ca_certificate(Certificate::from_pem(read(path)?)),
+            None => tls,
+        };
+        match (&self.files.cert, &self.files.key) {
+            (Some(cert), Some(key)) => Ok(Some(tls.identity(Identity::from_pem(read(cert)?, read(key)?)))),
+            (None, None) => Ok(Some(tls)),
+            _ => Err("a certificate needs its key, and a key its certificate".to_owned()),
+        }
+    }
+
+    /// The token as a header, by its name and value.
+    fn bearer(&self) -> Option<(&'static str, String)> {
+        self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")))
     }
 
     fn url(&self, path: &str) -> Option<String> {
@@ -147,6 +177,13 @@ fn exporters(target: &Target, deadline: Duration) -> Result<(SpanExporter, Metri
             spans = spans.with_tls_config(tls.clone());
             points = points.with_tls_config(tls);
         }
+        if let Some((name, value)) = target.bearer() {
+            let value: MetadataValue<_> = value.parse().map_err(|_e| "the token has characters that no token has")?;
+            let mut metadata = MetadataMap::new();
+            metadata.insert(name, value);
+            spans = spans.with_metadata(metadata.clone());
+            points = points.with_metadata(metadata);
+        }
         let spans = aimed(spans, Protocol::Grpc, traces, deadline);
         let points = aimed(points, Protocol::Grpc, metrics, deadline);
         spans.build().and_then(|spans| Ok((spans, points.build()?)))
@@ -155,8 +192,13 @@ fn exporters(target: &Target, deadline: Duration) -> Result<(SpanExporter, Metri
             "TLS works by gRPC only: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or send to a local collector".to_owned()
         );
     } else {
-        let spans = SpanExporter::builder().with_http().with_retry_policy(retry());
-        let points = MetricExporter::builder().with_http().with_retry_policy(retry());
+        let mut spans = SpanExporter::builder().with_http().with_retry_policy(retry());
+        let mut points = MetricExporter::builder().with_http().with_retry_policy(retry());
+        if let Some((name, value)) = target.bearer() {
+            let headers = HashMap::from([(name.to_owned(), value)]);
+            spans = spans.with_headers(headers.clone());
+            points = points.with_headers(headers);
+        }
         let spans = aimed(spans, Protocol::HttpBinary, traces, deadline);
         let points = aimed(points, Protocol::HttpBinary, metrics, deadline);
         spans.build().and_then(|spans| Ok((spans, points.build()?)))

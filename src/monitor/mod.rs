@@ -38,6 +38,7 @@ pub use usage::Usage;
 
 use crate::model::Outcome;
 use crate::model::clock::{Clock, UnixNanos};
+use crate::net::ClientFiles;
 
 /// Where the run goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,10 @@ pub struct RunRequest {
     pub adopt_orphans: bool,
     /// Source of the run's times.
     pub clock: Clock,
+    /// A bearer token for the collector.
+    pub collector_token: Option<String>,
+    /// An authority and a certificate for the collector, before what `OTEL_EXPORTER_OTLP_*` says.
+    pub collector_files: ClientFiles,
     /// Longest time that sending may hold the exit code back.
     pub export_deadline: Duration,
 }
@@ -91,6 +96,8 @@ impl RunRequest {
             environment: own_environment(),
             adopt_orphans: false,
             clock: Clock::Wall,
+            collector_token: None,
+            collector_files: ClientFiles::default(),
             export_deadline: Duration::from_secs(5),
         }
     }

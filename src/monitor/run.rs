@@ -261,7 +261,8 @@ async fn deliver(request: &RunRequest, parcel: Parcel, report: &mut RunReport) {
             report.requests = Some(encode(&parcel.resource, parcel.spans, &parcel.readings));
         }
         Destination::Collector(endpoint) => {
-            let target = Target::choose(endpoint.as_deref(), |name| request.environment.get(name).cloned());
+            let target = Target::choose(endpoint.as_deref(), |name| request.environment.get(name).cloned())
+                .with_access(request.collector_token.clone(), &request.collector_files);
             match send(target, parcel, request.export_deadline).await {
                 Ok(()) => report.delivered = true,
                 Err(words) => report.warnings.push(words),

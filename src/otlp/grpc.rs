@@ -134,10 +134,11 @@ impl<S: Sink> Export<S> {
         state.enabled(self.signal)?;
         let compression = Compression::from_name(header("grpc-encoding").unwrap_or_default());
         let compression = compression.ok_or(Refusal::Compression)?;
-        let limit = state.limits.body_bytes_max;
+        let settings = state.settings.get();
+        let limit = settings.limits.body_bytes_max;
         let mut stream = axum::body::Body::new(body).into_data_stream();
         let mut incoming = Incoming::new(state.budget.lease(), limit.saturating_add(FRAME_HEAD));
-        let collected = incoming.collect(&mut stream, state.body_timeout, |bytes| check_head(bytes, limit)).await;
+        let collected = incoming.collect(&mut stream, settings.body_timeout, |bytes| check_head(bytes, limit)).await;
         *wire_bytes = incoming.length;
         collected?;
         let (frame, lease) = incoming.finish();
@@ -191,7 +192,7 @@ fn success(message: &[u8]) -> Response<tonic::body::Body> {
     response
 }
 
-fn refuse(refusal: &Refusal) -> Response<tonic::body::Body> {
+pub(super) fn refuse(refusal: &Refusal) -> Response<tonic::body::Body> {
     let details = if refusal.retry_after().is_some() { refusal.rpc_status().into() } else { Bytes::new() };
     let status = tonic::Status::with_details(refusal.code(), refusal.message(), details);
     let mut response = status.into_http();

@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::answer;
+use super::cors::cors;
 use super::door::{Admission, Encoding};
 use super::inflate::Compression;
 use super::receive::{DoorState, Incoming, drain};
@@ -29,8 +29,8 @@ pub const DEFAULT_PORT: u16 = 4318;
 /// like are served under any prefix, since some emitters put one before them), so merge it into a router
 /// that has none.
 pub fn router<S: Sink>(state: DoorState<S>) -> Router {
-    let cors = cors_layer(&state.cors_origins);
-    let routes = Router::new()
+    let settings = state.settings.clone();
+    Router::new()
         .route("/v1/traces", post(|State(state), request| export::<S>(state, Signal::Traces, request)))
         .route("/v1/metrics", post(|State(state), request| export::<S>(state, Signal::Metrics, request)))
         .route("/v1/logs", post(|State(state), request| export::<S>(state, Signal::Logs, request)))
@@ -38,29 +38,8 @@ pub fn router<S: Sink>(state: DoorState<S>) -> Router {
         .method_not_allowed_fallback(
             |headers: HeaderMap| async move { refuse(&Refusal::Method, encoding_of(&headers)) },
         )
-        .with_state(state);
-    match cors {
-        Some(cors) => routes.layer(cors),
-        None => routes,
-    }
-}
-
-fn cors_layer(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let allowed = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::from(Any)
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-    };
-    let layer = CorsLayer::new().allow_origin(allowed).allow_methods([Method::POST]);
-    Some(layer.allow_headers([
-        CONTENT_TYPE,
-        CONTENT_ENCODING,
-        AUTHORIZATION,
-        HeaderName::from_static("x-requested-with"),
-    ]))
+        .with_state(state)
+        .layer(axum::middleware::from_fn_with_state(settings, cors))
 }
 
 async fn elsewhere<S: Sink>(State(state): State<DoorState<S>>, request: Request) -> Response {
@@ -102,19 +81,20 @@ async fn receive<S: Sink>(
     wire_bytes: &mut usize,
 ) -> Result<Admission, Refusal> {
     let (parts, body) = request.into_parts();
-    let limit = state.limits.body_bytes_max;
+    let settings = state.settings.get();
+    let (limit, body_timeout) = (settings.limits.body_bytes_max, settings.body_timeout);
     let mut stream = body.into_data_stream();
     let before_body = inspect(state, signal, &parts.headers);
     let mut incoming = Incoming::new(state.budget.lease(), limit);
     let collected = match before_body {
-        Ok(_) => incoming.collect(&mut stream, state.body_timeout, |_| Ok(())).await,
+        Ok(_) => incoming.collect(&mut stream, body_timeout, |_| Ok(())).await,
         Err(refusal) => Err(refusal),
     };
     *wire_bytes = incoming.length;
     if let Err(refusal) = collected {
         drop(incoming);
         if !matches!(refusal, Refusal::Timeout(_) | Refusal::BrokenBody) {
-            drain(&mut stream, limit, state.body_timeout.min(DRAIN_TIME_MAX)).await;
+            drain(&mut stream, limit, body_timeout.min(DRAIN_TIME_MAX)).await;
         }
         return Err(refusal);
     }
@@ -143,7 +123,7 @@ fn inspect<S: Sink>(
         None => Compression::Identity,
         Some(value) => value.to_str().ok().and_then(Compression::from_name).ok_or(Refusal::Compression)?,
     };
-    let limit = state.limits.body_bytes_max;
+    let limit = state.settings.get().limits.body_bytes_max;
     let announced = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Refusal::TooLarge { limit });
@@ -162,7 +142,7 @@ fn media_type(headers: &HeaderMap) -> String {
 }
 
 /// The encoding of an answer: the request's; JSON, which people can read, where the request names neither.
-fn encoding_of(headers: &HeaderMap) -> Encoding {
+pub(super) fn encoding_of(headers: &HeaderMap) -> Encoding {
     if media_type(headers) == "application/x-protobuf" { Encoding::Protobuf } else { Encoding::Json }
 }
 
@@ -177,7 +157,7 @@ fn answer(status: StatusCode, encoding: Encoding, body: Bytes) -> Response {
     response
 }
 
-fn refuse(refusal: &Refusal, encoding: Encoding) -> Response {
+pub(super) fn refuse(refusal: &Refusal, encoding: Encoding) -> Response {
     let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = answer(status, encoding, refusal.http_body(encoding));
     let headers = response.headers_mut();

@@ -1,14 +1,17 @@
 //! The way in: OTLP over gRPC and HTTP, decoding, and the conventions by which
 //! spans become runs and steps.
 
+pub mod access;
 mod answer;
 pub mod budget;
 mod check;
 pub mod conventions;
+mod cors;
 pub mod door;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod grpc;
+pub mod guard;
 pub mod history;
 pub mod http;
 pub mod inflate;

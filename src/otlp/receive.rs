@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio_stream::{Stream, StreamExt as _};
 
+use super::access::{Access, Need};
 use super::budget::{Budget, Lease};
 use super::door::{self, Admission, DoorError, Encoding, Limits};
 use super::inflate::{Compression, inflate};
@@ -13,59 +14,73 @@ use super::refusal::Refusal;
 use super::sink::Sink;
 use super::stats::Stats;
 use crate::model::Signal;
+use crate::model::live::Live;
 
 /// Bodies above this size, and compressed ones, are decoded off the network threads. Below it the hand-over
 /// costs more than the decoding, which takes some ten microseconds.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// Says whether a bearer token may send; `None`: the request has none.
-pub type Authorize = Arc<dyn Fn(Option<&str>) -> bool + Send + Sync>;
+/// What may be changed while the door is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorSettings {
+    /// What a request may be at most.
+    pub limits: Limits,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Origins from which browsers may send; empty: none, and no CORS header is sent. `*` is any.
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for DoorSettings {
+    fn default() -> Self {
+        Self { limits: Limits::default(), body_timeout: Duration::from_secs(30), cors_origins: Vec::new() }
+    }
+}
 
 /// What the servers share.
 #[derive(Clone)]
 pub struct DoorState<S> {
     /// Where admitted requests go.
     pub sink: S,
-    /// What a request may be at most.
-    pub limits: Limits,
+    /// What may be changed while the door is open.
+    pub settings: Live<DoorSettings>,
     /// Memory for the bodies of all requests under way.
     pub budget: Budget,
-    /// How long a body may take to arrive.
-    pub body_timeout: Duration,
     /// Signals that are taken; the others are answered with UNIMPLEMENTED or 404.
     pub signals: Vec<Signal>,
-    /// Checks bearer tokens; `None`: everybody may send.
-    pub authorize: Option<Authorize>,
-    /// Origins from which browsers may send; empty: none, and no CORS header is sent. `*` is any.
-    pub cors_origins: Vec<String>,
+    /// Who may send.
+    pub access: Access,
     /// What is counted.
     pub stats: Arc<Stats>,
 }
 
 impl<S: Sink> DoorState<S> {
-    /// A door before a sink: 256 MiB for bodies, 30 s for a body to arrive, every signal, no tokens, no CORS.
+    /// A door before a sink: 256 MiB for bodies, the default settings, every signal, no tokens.
     #[must_use]
     pub fn new(sink: S) -> Self {
         Self {
             sink,
-            limits: Limits::default(),
+            settings: Live::new(DoorSettings::default()),
             budget: Budget::new(256 << 20),
-            body_timeout: Duration::from_secs(30),
             signals: Signal::ALL.to_vec(),
-            authorize: None,
-            cors_origins: Vec::new(),
+            access: Access::open(),
             stats: Arc::default(),
         }
     }
 
+    /// The same door before another sink.
+    #[must_use]
+    pub fn before<T: Sink>(self, sink: T) -> DoorState<T> {
+        let Self { sink: _, settings, budget, signals, access, stats } = self;
+        DoorState { sink, settings, budget, signals, access, stats }
+    }
+
     /// Whether the value of an `authorization` header may send.
     pub(super) fn authorized(&self, header: Option<&str>) -> Result<(), Refusal> {
-        let Some(authorize) = &self.authorize else { return Ok(()) };
-        let token = header.and_then(|header| {
-            let (scheme, token) = header.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        });
-        if authorize(token) { Ok(()) } else { Err(Refusal::Unauthenticated) }
+        self.access.check(header, Need::Write).map_err(|denial| {
+            self.stats.denied(denial);
+            denial.into()
+        })
     }
 
     pub(super) fn enabled(&self, signal: Signal) -> Result<(), Refusal> {
@@ -82,7 +97,7 @@ impl<S: Sink> DoorState<S> {
         lease: Lease,
     ) -> Result<Admission, Refusal> {
         let inline = compression == Compression::Identity && body.len() <= INLINE_BYTES_MAX;
-        let limits = self.limits;
+        let limits = self.settings.get().limits;
         let work = move || decode(signal, encoding, compression, body, &limits, lease);
         // The lease lives until the sink has stored: it holds the memory of the admitted body.
         let (admission, _lease) = if inline {

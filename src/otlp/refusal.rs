@@ -40,6 +40,8 @@ pub(super) enum Refusal {
     ContentType,
     #[error("a valid bearer token is needed")]
     Unauthenticated,
+    #[error("this token may not do that")]
+    Forbidden,
     #[error("this signal is switched off")]
     Disabled,
     #[error("the message's frame is malformed: {0}")]
@@ -64,6 +66,7 @@ impl Refusal {
             Self::Timeout(_) => 408,
             Self::Compression | Self::ContentType => 415,
             Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
             Self::Disabled | Self::NotFound => 404,
             Self::Method => 405,
             Self::Internal => 500,
@@ -81,6 +84,7 @@ impl Refusal {
             }
             Self::Inflate(InflateError::Busy) | Self::Submit(_) | Self::Busy | Self::Timeout(_) => Code::Unavailable,
             Self::Unauthenticated => Code::Unauthenticated,
+            Self::Forbidden => Code::PermissionDenied,
             Self::Compression | Self::Disabled | Self::NotFound | Self::Method => Code::Unimplemented,
             Self::Frame(_) | Self::Internal => Code::Internal,
         }
@@ -111,6 +115,7 @@ impl Refusal {
             Self::Timeout(_) => Outcome::Timeout,
             Self::Compression | Self::ContentType | Self::NotFound | Self::Method => Outcome::Unsupported,
             Self::Unauthenticated => Outcome::Unauthenticated,
+            Self::Forbidden => Outcome::Forbidden,
             Self::Disabled => Outcome::Disabled,
         }
     }
@@ -200,6 +205,7 @@ mod tests {
             Refusal::Compression,
             Refusal::ContentType,
             Refusal::Unauthenticated,
+            Refusal::Forbidden,
             Refusal::Disabled,
             Refusal::Frame("x"),
             Refusal::Internal,

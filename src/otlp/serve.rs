@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,10 +13,13 @@ use axum::http::header::CONTENT_TYPE;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
+
+use crate::net::ServerTls;
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +48,48 @@ impl Default for ServeLimits {
     }
 }
 
-/// Serves until `shutdown` is ready, then takes no new connection, finishes what is under way, and returns.
-/// gRPC routes come as `tonic::service::Routes::into_axum_router()`; both kinds may share one router.
+/// Connections of one port, as they stand.
+#[derive(Debug, Default)]
+pub struct ConnectionStats {
+    /// Open now.
+    pub open: AtomicU64,
+    /// Opened since the start.
+    pub opened: AtomicU64,
+    /// TLS handshakes that failed: no certificate, a wrong one, or no TLS at all.
+    pub handshakes_failed: AtomicU64,
+}
+
+/// How a port is served.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// What a connection may cost.
+    pub limits: ServeLimits,
+    /// Encryption; `None`: plain.
+    pub tls: Option<ServerTls>,
+    /// What is counted.
+    pub stats: Arc<ConnectionStats>,
+}
+
+/// Serves plainly: see [`serve_with`].
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let builder = Arc::new(builder(&limits));
+    serve_with(listener, routes, Serving { limits, ..Serving::default() }, shutdown).await
+}
+
+/// Serves until `shutdown` is ready, then takes no new connection, finishes what is under way, and returns.
+/// gRPC routes come as `tonic::service::Routes::into_axum_router()`; both kinds may share one router.
+pub async fn serve_with(
+    listener: TcpListener,
+    routes: Router,
+    serving: Serving,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let limits = serving.limits;
+    let shared = Arc::new(Port { builder: builder(&limits), serving });
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -69,9 +106,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let (builder, routes, stopped) = (Arc::clone(&builder), routes.clone(), stopped.clone());
+                let (shared, routes, stopped) = (Arc::clone(&shared), routes.clone(), stopped.clone());
                 connections.spawn(async move {
-                    connection(stream, &builder, routes, stopped).await;
+                    shared.connection(stream, routes, stopped).await;
                     drop(permit);
                 });
             }
@@ -90,6 +127,39 @@ pub async fn serve(
         tracing::warn!("connections were cut off after {} s", limits.drain_time.as_secs_f64());
     }
     Ok(())
+}
+
+/// What the connections of one port share.
+struct Port {
+    builder: Builder<TokioExecutor>,
+    serving: Serving,
+}
+
+impl Port {
+    async fn connection(&self, stream: TcpStream, routes: Router, stopped: watch::Receiver<bool>) {
+        let stats = &self.serving.stats;
+        stats.opened.fetch_add(1, Relaxed);
+        stats.open.fetch_add(1, Relaxed);
+        // Answers are small: they must not wait for more to send.
+        let _unsupported = stream.set_nodelay(true);
+        match &self.serving.tls {
+            None => converse(&self.builder, stream, routes, stopped).await,
+            Some(tls) => {
+                let patience = self.serving.limits.header_timeout;
+                match tokio::time::timeout(patience, tls.acceptor().accept(stream)).await {
+                    Ok(Ok(stream)) => converse(&self.builder, stream, routes, stopped).await,
+                    Ok(Err(error)) => self.failed(&error),
+                    Err(late) => self.failed(&late),
+                }
+            }
+        }
+        stats.open.fetch_sub(1, Relaxed);
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) {
+        self.serving.stats.handshakes_failed.fetch_add(1, Relaxed);
+        tracing::debug!(%error, "a TLS handshake failed");
+    }
 }
 
 /// Both kinds of routes behind one port: what says `application/grpc` goes to the gRPC routes.
@@ -117,14 +187,10 @@ fn builder(limits: &ServeLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(
-    stream: TcpStream,
-    builder: &Builder<TokioExecutor>,
-    routes: Router,
-    mut stopped: watch::Receiver<bool>,
-) {
-    // Answers are small: they must not wait for more to send.
-    let _unsupported = stream.set_nodelay(true);
+async fn converse<S>(builder: &Builder<TokioExecutor>, stream: S, routes: Router, mut stopped: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     tokio::pin!(serving);
     let stopping = async {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::access::Denial;
 use super::door::{Admission, Reason};
 use crate::model::Signal;
 
@@ -46,6 +47,8 @@ pub enum Outcome {
     Unsupported,
     /// No token, or a wrong one.
     Unauthenticated,
+    /// A token that may not send.
+    Forbidden,
     /// The signal is switched off.
     Disabled,
     /// Buffers or the memory budget are full; the client comes again.
@@ -58,13 +61,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Success,
         Self::Partial,
         Self::Malformed,
         Self::TooLarge,
         Self::Unsupported,
         Self::Unauthenticated,
+        Self::Forbidden,
         Self::Disabled,
         Self::Busy,
         Self::Unavailable,
@@ -81,6 +85,7 @@ impl Outcome {
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
             Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::Disabled => "disabled",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -106,6 +111,7 @@ struct SignalStats {
 #[derive(Debug, Default)]
 pub struct Stats {
     signals: [SignalStats; Signal::ALL.len()],
+    denied: [Counter; Denial::ALL.len()],
 }
 
 fn add(counter: &Counter, count: u64) {
@@ -143,6 +149,23 @@ impl Stats {
             }
         }
         add(&stats.enum_names, admission.enum_names);
+    }
+
+    /// Counts somebody who was turned away for want of a token, on any path.
+    pub fn denied(&self, denial: Denial) {
+        if let Some(counter) = self.denied.get(denial as usize) {
+            add(counter, 1);
+        }
+    }
+
+    /// How many were turned away, by reason; zeros included.
+    #[must_use]
+    pub fn denials(&self) -> Vec<(Denial, u64)> {
+        Denial::ALL
+            .into_iter()
+            .zip(&self.denied)
+            .map(|(denial, count)| (denial, count.load(Ordering::Relaxed)))
+            .collect()
     }
 
     /// All counters as they stand.

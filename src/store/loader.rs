@@ -54,11 +54,28 @@ pub(crate) struct LoaderStats {
     pub(super) rows_stored: AtomicU64,
     pub(super) rows_duplicate: AtomicU64,
     pub(super) rows_undecodable: AtomicU64,
+    /// How long the oldest request of the last load had waited when its rows could be queried.
+    pub(super) lag_ns: AtomicU64,
+    /// Since when the oldest request waits, on the wall clock; 0: none does.
+    waiting_since_ns: AtomicU64,
     failing: AtomicBool,
     closing: AtomicBool,
 }
 
+/// The wall clock, in nanoseconds.
+fn wall_ns() -> u64 {
+    u64::try_from(Clock::Wall.now()).unwrap_or(0)
+}
+
 impl LoaderStats {
+    /// How long the oldest request waits.
+    pub(super) fn waiting_ns(&self) -> u64 {
+        match self.waiting_since_ns.load(Relaxed) {
+            0 => 0,
+            since => wall_ns().saturating_sub(since),
+        }
+    }
+
     pub(super) fn writable(&self) -> bool {
         !self.failing.load(Relaxed)
     }
@@ -209,6 +226,9 @@ impl Loader {
     }
 
     fn take(&mut self, place: Place, permit: Option<OwnedSemaphorePermit>) {
+        if self.load.requests.is_empty() {
+            self.stats.waiting_since_ns.store(wall_ns(), Relaxed);
+        }
         self.load.requests.push_back((place, permit));
         self.load.since.get_or_insert_with(Instant::now);
     }
@@ -248,6 +268,8 @@ impl Loader {
         self.load.decoded -= loaded;
         self.load.bytes = self.load.requests.iter().take(self.load.decoded).map(|(place, _)| place.length).sum();
         self.load.since = (!self.load.requests.is_empty()).then(Instant::now);
+        self.stats.lag_ns.store(self.stats.waiting_ns(), Relaxed);
+        self.stats.waiting_since_ns.store(self.load.since.map_or(0, |_| wall_ns()), Relaxed);
         self.horizons.advance();
         self.stale |= batch.touches_runs() || counts.quiet_touched > 0;
         self.stats.failing.store(false, Relaxed);

@@ -297,6 +297,8 @@ impl Store {
             rows_undecodable: load.rows_undecodable.load(Relaxed),
             buffer_bytes_free: self.inner.budget.available_permits() * BUDGET_UNIT,
             writable: load.writable() && log.writable(),
+            waiting_ns: load.waiting_ns(),
+            lag_ns: load.lag_ns.load(Relaxed),
         }
     }
 
@@ -350,6 +352,10 @@ pub struct StoreStats {
     pub buffer_bytes_free: usize,
     /// The log and the last load could be written.
     pub writable: bool,
+    /// Nanoseconds that the oldest acknowledged request has waited to be loaded; 0 where none waits.
+    pub waiting_ns: u64,
+    /// Nanoseconds from acknowledgement to queryable, of the oldest request of the last load.
+    pub lag_ns: u64,
 }
 
 impl Sink for Store {

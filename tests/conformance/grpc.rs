@@ -17,7 +17,9 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
-use crate::harness::{Door, Memory, RetryInfo, RpcStatus, door, door_with, frame, names, request_of, span, traces};
+use crate::harness::{
+    Door, Memory, RetryInfo, RpcStatus, TOKEN, access, door, door_with, frame, names, request_of, set, span, traces,
+};
 
 async fn export(door: &Door, request: ExportTraceServiceRequest) -> Result<Option<(i64, String)>, Status> {
     let mut client = TraceServiceClient::new(door.channel().await);
@@ -65,7 +67,8 @@ fn point_02_the_default_port_is_4317() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn point_03_the_limit_holds_after_decompression_and_is_configurable() {
-    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 10_000).await;
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 10_000)).await;
     let mut large = span(1);
     large.name = "x".repeat(20_000);
     let mut client = TraceServiceClient::new(door.channel().await).send_compressed(CompressionEncoding::Gzip);
@@ -78,7 +81,7 @@ async fn point_03_the_limit_holds_after_decompression_and_is_configurable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn point_04_overflow_is_resource_exhausted_without_retry_info() {
-    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 100).await;
+    let door = door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 100)).await;
     let status = export(&door, traces(20)).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.details().is_empty());
@@ -157,7 +160,7 @@ async fn point_11_bad_data_is_invalid_argument() {
 #[tokio::test(flavor = "multi_thread")]
 async fn point_13_no_permanent_error_gets_a_code_that_clients_retry() {
     let door = door_with(Memory::default(), |state| {
-        state.limits.body_bytes_max = 1000;
+        set(state, |settings| settings.limits.body_bytes_max = 1000);
         state.signals = vec![Signal::Traces];
     })
     .await;
@@ -246,14 +249,14 @@ async fn reflection_lists_the_services() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_where_one_is_configured() {
     let door = door_with(Memory::default(), |state| {
-        state.authorize = Some(Arc::new(|token| token == Some("secret")));
+        state.access = access([TOKEN]);
     })
     .await;
     let status = export(&door, traces(1)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     let mut client = TraceServiceClient::new(door.channel().await);
     let mut request = tonic::Request::new(traces(1));
-    request.metadata_mut().insert("authorization", "Bearer secret".parse().unwrap());
+    request.metadata_mut().insert("authorization", format!("Bearer {TOKEN}").parse().unwrap());
     client.export(request).await.unwrap();
     assert_eq!(door.taken().len(), 1);
 }

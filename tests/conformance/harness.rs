@@ -10,7 +10,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use perfline::otlp::receive::DoorState;
+use perfline::otlp::access::{Access, Tokens};
+use perfline::otlp::receive::{DoorSettings, DoorState};
 use perfline::otlp::serve::{ServeLimits, serve};
 use perfline::otlp::sink::{Accepted, Sink, SubmitError};
 use perfline::otlp::{grpc, http};
@@ -60,6 +61,29 @@ pub async fn door_with(sink: Memory, change: impl FnOnce(&mut DoorState<Memory>)
     let (grpc, stop_grpc) = start(routes.into_axum_router()).await;
     let (http, stop_http) = start(http::router(state.clone())).await;
     Door { grpc, http, sink, state, health, _stop: [stop_grpc, stop_http] }
+}
+
+/// Changes what may be changed while the door is open.
+pub fn set(state: &DoorState<Memory>, change: impl FnOnce(&mut DoorSettings)) {
+    let mut settings = (*state.settings.get()).clone();
+    change(&mut settings);
+    state.settings.set(settings);
+}
+
+/// A token that may do everything.
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Only these tokens may.
+pub fn access<const N: usize>(tokens: [&str; N]) -> Access {
+    Access::new(Some(Tokens::read(tokens.into_iter()).unwrap()))
+}
+
+/// Serves within limits until the test ends.
+pub async fn start_with(routes: axum::Router, limits: ServeLimits) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, routes, limits, std::future::pending()));
+    address
 }
 
 pub async fn start(routes: axum::Router) -> (SocketAddr, oneshot::Sender<()>) {

@@ -9,7 +9,7 @@ use perfline::otlp::sink::SubmitError;
 use prost::Message as _;
 use tower::ServiceExt as _;
 
-use crate::harness::{Memory, RpcStatus, channel, door, door_with, gzip, names, traces, zlib};
+use crate::harness::{Memory, RpcStatus, TOKEN, access, channel, door, door_with, gzip, names, set, traces, zlib};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -83,11 +83,13 @@ async fn point_20_gzip_deflate_and_zstd_are_undone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn point_21_the_limit_holds_after_decompression_and_overflow_is_413() {
-    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 10_000).await;
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 10_000)).await;
     let large = vec![b' '; 1_000_000];
     let plain = door.post("/v1/traces", JSON, &large).await;
     assert_eq!((plain.status, plain.status_message().0), (413, 8));
-    for (encoding, body) in [("gzip", gzip(&large)), ("deflate", zlib(&large))] {
+    let zstd = zstd::encode_all(&large[..], 3).unwrap();
+    for (encoding, body) in [("gzip", gzip(&large)), ("deflate", zlib(&large)), ("zstd", zstd)] {
         assert!(body.len() < 10_000);
         let headers = [("content-type", PROTOBUF), ("content-encoding", encoding)];
         let reply = door.send("POST", "/v1/traces", &headers, &body).await;
@@ -130,7 +132,8 @@ async fn point_23_partial_success_and_full_success_over_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn point_09_a_warning_has_no_rejection_and_a_message() {
-    let door = door_with(Memory::default(), |state| state.limits.lenient_enum_names = true).await;
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.lenient_enum_names = true)).await;
     let named = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c",
         "spanId":"eee19b7ec3c1b174","kind":"SPAN_KIND_SERVER"}]}]}]}"#;
     let partial = door.json("/v1/traces", named).await.json()["partialSuccess"].clone();
@@ -141,7 +144,7 @@ async fn point_09_a_warning_has_no_rejection_and_a_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn point_24_every_error_is_a_status_in_the_requests_encoding() {
-    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 1000).await;
+    let door = door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 1000)).await;
     for content_type in [PROTOBUF, JSON] {
         let kind = ("content-type", content_type);
         let cases = [
@@ -223,7 +226,10 @@ async fn point_29_cors_is_off_until_an_origin_is_allowed() {
     let closed = door().await.send("OPTIONS", "/v1/traces", &preflight, b"").await;
     assert_eq!((closed.status, closed.header("access-control-allow-origin")), (405, None));
 
-    let open = door_with(Memory::default(), |state| state.cors_origins = vec!["https://app.example".to_owned()]).await;
+    let open = door_with(Memory::default(), |state| {
+        set(state, |settings| settings.cors_origins = vec!["https://app.example".to_owned()]);
+    })
+    .await;
     let reply = open.send("OPTIONS", "/v1/traces", &preflight, b"").await;
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("https://app.example")));
     assert!(reply.header("access-control-allow-headers").unwrap().contains("content-type"));
@@ -238,13 +244,13 @@ async fn a_disabled_signal_is_404_and_a_missing_token_401() {
     let body = ExportLogsServiceRequest::default().encode_to_vec();
     assert_eq!(disabled.post("/v1/logs", PROTOBUF, &body).await.status, 404);
     let locked = door_with(Memory::default(), |state| {
-        state.authorize = Some(std::sync::Arc::new(|token| token == Some("secret")));
+        state.access = access([TOKEN]);
     })
     .await;
     let reply = locked.json("/v1/traces", "{}").await;
     assert_eq!((reply.status, reply.header("www-authenticate")), (401, Some("bearer")));
-    let headers = [("content-type", JSON), ("authorization", "Bearer secret")];
+    let headers = [("content-type", JSON), ("authorization", &*format!("Bearer {TOKEN}"))];
     assert_eq!(locked.send("POST", "/v1/traces", &headers, b"{}").await.status, 200);
-    let headers = [("content-type", JSON), ("authorization", "Basic secret")];
+    let headers = [("content-type", JSON), ("authorization", &*format!("Basic {TOKEN}"))];
     assert_eq!(locked.send("POST", "/v1/traces", &headers, b"{}").await.status, 401);
 }

@@ -3,6 +3,8 @@
 //! 37 to 41 the data itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+mod access;
+mod client;
 mod data;
 mod grpc;
 mod harness;

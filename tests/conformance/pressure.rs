@@ -5,12 +5,13 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use perfline::otlp::budget::Budget;
 use perfline::otlp::door::Reason;
+use perfline::otlp::serve::ServeLimits;
 use perfline::otlp::stats::{Outcome, Transport};
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::harness::{Memory, Reply, channel, door, door_with, gzip, start, traces};
+use crate::harness::{Memory, Reply, RpcStatus, channel, door, door_with, gzip, set, start, start_with, traces};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -30,7 +31,8 @@ async fn a_spent_memory_budget_turns_bodies_away_with_503_and_takes_small_ones_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gzip_bomb_stops_at_the_limit() {
-    let door = door_with(Memory::default(), |state| state.limits.body_bytes_max = 1 << 20).await;
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 1 << 20)).await;
     let bomb = gzip(&vec![0; 64 << 20]);
     let headers = [("content-type", PROTOBUF), ("content-encoding", "gzip")];
     assert_eq!(door.send("POST", "/v1/traces", &headers, &bomb).await.status, 413);
@@ -38,7 +40,9 @@ async fn a_gzip_bomb_stops_at_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_never_ends_is_given_up_and_others_are_served_meanwhile() {
-    let door = door_with(Memory::default(), |state| state.body_timeout = Duration::from_millis(200)).await;
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.body_timeout = Duration::from_millis(200)))
+            .await;
     let mut slow = TcpStream::connect(door.http).await.unwrap();
     let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
                 content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
@@ -79,7 +83,7 @@ async fn everything_is_counted_by_signal_transport_outcome_and_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_finishes_what_is_under_way() {
-    use perfline::otlp::serve::{ServeLimits, serve};
+    use perfline::otlp::serve::serve;
     let sink = Memory { barrier: Some(std::sync::Arc::new(tokio::sync::Barrier::new(2))), ..Memory::default() };
     let barrier = sink.barrier.clone().unwrap();
     let state = perfline::otlp::receive::DoorState::new(sink.clone());
@@ -123,4 +127,114 @@ async fn one_port_serves_both_transports() {
     stream.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(Reply::read(&mut stream).await.status, 200);
     assert_eq!(state.sink.taken.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_memory_budget_is_unavailable_with_retry_info_over_grpc_too() {
+    let door = door_with(Memory::default(), |state| state.budget = Budget::new(4 << 10)).await;
+    let mut client = TraceServiceClient::new(door.channel().await);
+    let status = client.export(traces(200)).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    let details = RpcStatus::decode(status.details()).unwrap();
+    assert_eq!(details.details[0].type_url, "type.googleapis.com/google.rpc.RetryInfo");
+    client.export(traces(1)).await.unwrap();
+    assert_eq!(door.state.budget.free_bytes(), 4 << 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_comes_byte_by_byte_is_given_up_and_others_are_served_meanwhile() {
+    let state = perfline::otlp::receive::DoorState::new(Memory::default());
+    let limits = ServeLimits { header_timeout: Duration::from_millis(300), ..ServeLimits::default() };
+    let address = start_with(perfline::otlp::http::router(state.clone()), limits).await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\nx-a").await.unwrap();
+        slow.push(stream);
+    }
+    let mut friendly = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\n\r\n{}";
+    friendly.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Reply::read(&mut friendly).await.status, 200);
+    for mut stream in slow {
+        let mut said = Vec::new();
+        let closed = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said);
+        // A reset is an end as good as any.
+        let _reset = tokio::time::timeout(Duration::from_secs(30), closed).await.expect("the connection is closed");
+        assert!(!said.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_wait_until_one_is_free() {
+    let state = perfline::otlp::receive::DoorState::new(Memory::default());
+    let limits = ServeLimits { connections_max: 2, ..ServeLimits::default() };
+    let address = start_with(perfline::otlp::http::router(state.clone()), limits).await;
+    let holders = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    let mut third = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\n\r\n{}";
+    third.write_all(head.as_bytes()).await.unwrap();
+    let mut first_byte = [0];
+    let waiting = tokio::time::timeout(Duration::from_millis(300), third.peek(&mut first_byte)).await;
+    assert!(waiting.is_err(), "the third is answered although two connections are open");
+    drop(holders);
+    assert_eq!(Reply::read(&mut third).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_tiny_requests_are_each_answered_and_leave_nothing_behind() {
+    const CONNECTIONS: u64 = 4;
+    const REQUESTS: u64 = 25_000;
+    let door = door().await;
+    let senders: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let address = door.http;
+            tokio::spawn(async move {
+                let stream = TcpStream::connect(address).await.unwrap();
+                let (reading, mut writing) = stream.into_split();
+                let request = b"POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                                content-length: 2\r\n\r\n{}";
+                let sending = tokio::spawn(async move {
+                    let batch = request.repeat(100);
+                    for _ in 0..REQUESTS / 100 {
+                        writing.write_all(&batch).await.unwrap();
+                    }
+                    writing
+                });
+                let mut reading = tokio::io::BufReader::new(reading);
+                let (mut answered, mut line) = (0, String::new());
+                while answered < REQUESTS {
+                    line.clear();
+                    tokio::io::AsyncBufReadExt::read_line(&mut reading, &mut line).await.unwrap();
+                    answered += u64::from(line.ends_with("HTTP/1.1 200 OK\r\n"));
+                }
+                sending.await.unwrap()
+            })
+        })
+        .collect();
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    let logs = &door.state.stats.snapshot()[2];
+    let answered: u64 = logs.requests.iter().map(|(_, _, count)| count).sum();
+    assert_eq!((answered, logs.wire_bytes), (CONNECTIONS * REQUESTS, CONNECTIONS * REQUESTS * 2));
+    assert_eq!(door.state.budget.free_bytes(), 256 << 20);
+    assert!(door.taken().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_attributes_cost_their_span_only_and_are_counted() {
+    let door = door().await;
+    let attributes = vec![r#"{"key":"k","value":{"intValue":1}}"#; 100_000].join(",");
+    let ids = r#""traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174""#;
+    let spans = format!(r#"{{{ids},"attributes":[{attributes}]}},{{{ids}}}"#);
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
+    let reply = door.json("/v1/traces", &body).await;
+    assert_eq!((reply.status, &reply.json()["partialSuccess"]["rejectedSpans"]), (200, &"1".into()));
+    let refused = door.state.stats.snapshot()[0].refused.clone();
+    assert!(refused.contains(&(Reason::Attributes, 1)), "{refused:?}");
+    assert_eq!(door.taken()[0].items, 1);
+    assert_eq!(door.state.budget.free_bytes(), 256 << 20);
 }

@@ -140,8 +140,9 @@ class Service:
         """Starts it and waits for both lines that say that it is ready."""
         self.log = tempfile.TemporaryFile()
         began = time.monotonic()
+        free = [word for port in ("--grpc", "--http") if port not in self.options for word in (port, "127.0.0.1:0")]
         self.process = subprocess.Popen(
-            [self.program.binary, "serve", "--store", self.store, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", *self.options],
+            [self.program.binary, "serve", "--store", self.store, *free, *self.options],
             stdout=subprocess.PIPE,
             stderr=self.log,
             env=self.environment,

@@ -58,6 +58,16 @@ fn every_damage_is_named_with_its_remedy() {
 }
 
 #[test]
+fn tls_and_tokens_let_in_who_may_and_rotate_without_a_restart() {
+    run_script("secure.py", &[]);
+}
+
+#[test]
+fn settings_come_by_file_environment_and_flag_and_change_at_sighup() {
+    run_script("settings.py", &[]);
+}
+
+#[test]
 fn hostile_names_are_harmless_in_every_output() {
     run_script("hostile.py", &[]);
 }

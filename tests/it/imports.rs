@@ -5,18 +5,26 @@ use std::path::{Path, PathBuf};
 /// Each room with the rooms that it may import; everyone may use `model`.
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("config", &[]),
+    ("net", &[]),
     ("chart", &[]),
-    ("monitor", &[]),
-    ("otlp", &[]),
+    ("monitor", &["net"]),
+    ("otlp", &["net"]),
     ("price", &[]),
     ("store", &["otlp", "price"]),
     ("detect", &["store"]),
     ("track", &["store", "detect"]),
     ("report", &["chart", "store", "detect", "track"]),
     ("export", &["otlp", "store", "detect", "track"]),
-    ("api", &["otlp", "price", "store", "detect", "track", "report", "export"]),
+    ("api", &["net", "otlp", "price", "store", "detect", "track", "report", "export"]),
     ("demo", &["monitor"]),
-    ("cli", &["chart", "monitor", "otlp", "price", "store", "detect", "track", "report", "export", "api", "demo"]),
+    (
+        "cli",
+        &[
+            "config", "net", "chart", "monitor", "otlp", "price", "store", "detect", "track", "report", "export",
+            "api", "demo",
+        ],
+    ),
 ];
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,0 +1,104 @@
+"""Settings by file, environment and flag; mistakes are named; SIGHUP takes over what it can; the log as JSON."""
+
+import json
+import os
+import signal
+import urllib.error
+
+from otlp import BEGIN_NS, SECOND_NS, identity, post, span, traces
+from service import Service, get, main, require, require_equal, wait_until
+
+SECRET = "hush-" * 6
+
+
+def write(path, text):
+    """Replaces a file whole."""
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(f"{path}.new", path)
+
+
+def check_mistakes(program, folder):
+    """Every mistake names its place and the remedy, for `config check` and for `serve`."""
+    path = os.path.join(folder, "wrong.toml")
+    mistakes = [
+        ("[store]\npaht = 'x'\n", ["line 2", "store.paht", "did you mean `store.path`?"]),
+        ("[limits]\n\nbody_timeout = 30\n", ["line 3", "limits.body_timeout", "unit"]),
+        ("[limits\n", ["line 1"]),
+        ("[tls]\ncert_file = 'x'\n", ["tls.key_file"]),
+        ("[access]\ntokens = ['short']\n", ["16 characters", "openssl rand"]),
+        ("[log]\nlevel = 'perfline=loudly'\n", ["log.level", "debug"]),
+    ]
+    for text, words in mistakes:
+        write(path, text)
+        for command in (["config", "check", path], ["serve", "--config", path, "--store", os.path.join(folder, "never.duckdb")]):
+            _, said = program.run(*command, exits=2)
+            for word in words:
+                require(word in said, f"perfline {command[0]} does not say `{word}` of {text!r}: {said}")
+    require(not os.path.exists(os.path.join(folder, "never.duckdb")), "a refused service made a store")
+    return len(mistakes)
+
+
+def check_layers(program, folder):
+    """A flag wins over the environment, that over the file; `config show` says who said what, and no secret."""
+    path = os.path.join(folder, "own.toml")
+    write(path, f"[limits]\nattributes_max = 5\nbody_timeout = '5s'\n[access]\ntokens = ['{SECRET}']\n")
+    program.run("config", "check", path)
+    base = dict(program.environment)
+    program.environment = base | {"PERFLINE_LIMITS_ATTRIBUTES_MAX": "6", "PERFLINE_LIMITS_BODY_TIMEOUT": "6s", "PERFLINE_STORE": "here.duckdb"}
+    text = program.ask("config", "show", "--config", path, "--set", "limits.attributes_max=7")
+    shown = {row["key"]: row for row in program.ask_json("config", "show", "--config", path, "--set", "limits.attributes_max=7")}
+    program.environment = base | {"PERFLINE_LIMITS_ATRIBUTES_MAX": "6"}
+    _, said = program.run("config", "check", exits=2)
+    program.environment = base
+    require("did you mean PERFLINE_LIMITS_ATTRIBUTES_MAX?" in said, f"an unknown variable is not named: {said}")
+    require_equal("attributes_max", (shown["limits.attributes_max"]["value"], shown["limits.attributes_max"]["source"]), (7, "flag --set"))
+    timeout = shown["limits.body_timeout"]
+    require_equal("body_timeout", (timeout["value"], timeout["source"]), ("6s", "environment PERFLINE_LIMITS_BODY_TIMEOUT"))
+    require_equal("store.path", shown["store.path"]["value"], "here.duckdb")
+    require_equal("listen.grpc", shown["listen.grpc"]["source"], "default")
+    require(SECRET not in text and "(hidden)" in text, f"a token is shown, or is not said to be hidden: {text}")
+    return len(shown)
+
+
+def taken(service, name):
+    """Whether a span of ten attributes is taken whole."""
+    pairs = {f"key.{number}": number for number in range(10)}
+    return post(service.http, "traces", traces([span(identity(name, size=16), "unit", BEGIN_NS, SECOND_NS, pairs)]))
+
+
+def check_reload(program, folder):
+    """SIGHUP takes over limits and the log's level, names what needs a restart, and leaves alone what is wrong."""
+    path = os.path.join(folder, "live.toml")
+    log = "[log]\nformat = 'json'\n"
+    write(path, log)
+    with Service(program, os.path.join(folder, "live.duckdb"), "--config", path) as service:
+        require(taken(service, "before"), "ten attributes were refused although 1,024 are allowed")
+        write(path, log + "[limits]\nattributes_max = 5\n[store]\nload_interval = '2s'\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the limit is in force", lambda: not taken(service, "after"))
+        wait_until("what needs a restart is named", lambda: "store.load_interval" in service.said())
+        write(path, log + "[limits]\nattributes_max = 'many'\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the wrong file is complained of", lambda: "nothing was changed" in service.said())
+        require(not taken(service, "still"), "a wrong file changed the limits")
+        require_equal("readiness", get(f"{service.http}/readyz")[0], "ready\n")
+        # The first line of what is kept may be cut.
+        lines = [json.loads(line) for line in service.said().splitlines()[1:]]
+        require(all("level" in line and "timestamp" in line for line in lines), f"lines of the log lack fields: {lines[:2]}")
+        service.stop()
+    return len(lines)
+
+
+def script(program, folder, _given):
+    """Mistakes, layers, reload."""
+    try:
+        mistakes, settings = check_mistakes(program, folder), check_layers(program, folder)
+        lines = check_reload(program, folder)
+    except urllib.error.HTTPError as error:
+        require(False, f"{error.url}: {error.code} {error.read()[:300]}")
+    print(f"{mistakes} mistakes named, {settings} settings shown, {lines} lines of JSON logged through a reload")
+
+
+if __name__ == "__main__":
+    main(script, __doc__)
