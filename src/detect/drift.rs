@@ -3,17 +3,12 @@
 use super::gate::{GateSettings, Newest, judge};
 use super::segment::{ChangePoint, find_change_points};
 use super::settings::Settings;
-use super::stats::robust::median;
 use crate::model::{Finding, FindingKind, Metric, Series};
 
 /// Runs that a pinned level is taken of.
 const PINNED_COUNT: usize = 30;
 /// Runs between those and the newest: fewer, and the plain gate sees the same.
 const BETWEEN_COUNT_MIN: usize = 20;
-/// Runs on either side that are near a change.
-const NEAR_COUNT: usize = 10;
-/// Share of the difference of two levels that shows near an abrupt change.
-const ABRUPT_SHARE: f64 = 0.6;
 /// Part of the limit of false discovery that drift may spend: it is a second look at every series.
 const SPENDING: f64 = 0.1;
 
@@ -48,14 +43,34 @@ pub fn find_drifts(series: &[Series], known: &[Finding], settings: &GateSettings
     found
 }
 
-// A ramp is cut into levels too; but around a cut of it little of the difference between them shows.
-fn is_abrupt(values: &[f64], point: &ChangePoint) -> bool {
-    let difference = |reach: usize| {
-        let from = point.index.saturating_sub(reach).max(point.start);
-        let to = (point.index + reach).min(point.end);
-        median(&values[point.index..to]) - median(&values[from..point.index])
+/// Whether one straight line describes the values better than the levels into which they were cut: a ramp is cut into
+/// levels too. By the Bayesian information criterion (Schwarz 1978): a line has two parameters, levels have one each
+/// and a place for each change.
+fn is_ramp(values: &[f64], changes: &[ChangePoint]) -> bool {
+    let mut bounds: Vec<usize> = changes.iter().map(|point| point.index).collect();
+    bounds.insert(0, 0);
+    bounds.push(values.len());
+    let levels: f64 = bounds.windows(2).filter_map(|ends| values.get(ends[0]..ends[1])).map(squares_about_mean).sum();
+    let criterion = |squares: f64, parameters: usize| {
+        let n = values.len() as f64;
+        n * (squares / n).ln() + parameters as f64 * n.ln()
     };
-    difference(NEAR_COUNT) / difference(usize::MAX / 2) >= ABRUPT_SHARE
+    criterion(squares_about_line(values), 2) < criterion(levels, 2 * changes.len() + 1)
+}
+
+fn squares_about_mean(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    values.iter().map(|value| (value - mean).powi(2)).sum()
+}
+
+/// What a least-squares line leaves over.
+fn squares_about_line(values: &[f64]) -> f64 {
+    let places: Vec<f64> = (0..values.len()).map(|at| at as f64).collect();
+    let centre = places.iter().sum::<f64>() / places.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let shared: f64 = places.iter().zip(values).map(|(place, value)| (place - centre) * (value - mean)).sum();
+    let spread = squares_about_mean(&places);
+    squares_about_mean(values) - if spread > 0.0 { shared * shared / spread } else { 0.0 }
 }
 
 // The oldest runs since the last change and the newest ones, side by side.
@@ -68,8 +83,29 @@ fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
     }
     let values: Vec<f64> = known.iter().map(|p| p.value).collect();
     let found = find_change_points(&values, &Settings::default());
-    let start = found.iter().rev().find(|point| is_abrupt(&values, point)).map_or(0, |point| point.index);
+    let start = found.last().filter(|_| !is_ramp(&values, &found)).map_or(0, |point| point.index);
     let level = known.get(start..).filter(|level| level.len() >= needed)?;
     let points = level[..PINNED_COUNT].iter().chain(&level[level.len() - settings.last..]).cloned().collect();
     Some(Series { key: series.key.clone(), points })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_leaves_over_what_least_squares_says() {
+        // By hand: 8.75 about the mean, less 5.5^2 / 5.
+        assert!((squares_about_line(&[1.0, 3.0, 2.0, 5.0]) - 2.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_step_is_no_ramp_and_a_ramp_is_one() {
+        let point = |index| ChangePoint { start: 0, index, end: 40, evidence: 9.0, effect_sigma: 9.0 };
+        let wobble = |at: usize| f64::from(u8::try_from(at * 7 % 5).unwrap()) / 50.0;
+        let step: Vec<f64> = (0..40).map(|at| if at < 20 { 10.0 } else { 12.0 } + wobble(at)).collect();
+        let ramp: Vec<f64> = (0..40).map(|at| 10.0 + at as f64 / 20.0 + wobble(at)).collect();
+        assert!(!is_ramp(&step, &[point(20)]));
+        assert!(is_ramp(&ramp, &[point(20)]));
+    }
 }

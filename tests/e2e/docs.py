@@ -61,7 +61,11 @@ def check_options(program):
     helps, count = {}, 0
     for page in pages():
         for command, rest in re.findall(r"^\s*(?:- run: )?perfline (\w+)([^\n|]*)$", "\n".join(re.findall(r"```\w*\n(.*?)```", read(page), flags=re.S)), flags=re.M):
-            helps.setdefault(command, program.ask(command, "--help"))
+            # `bench` and its like have commands of their own.
+            inner = re.match(r" ([a-z]+)\b", rest)
+            if inner and re.search(rf"^  {inner[1]}  ", helps.setdefault(command, program.ask(command, "--help")), flags=re.M):
+                command = f"{command} {inner[1]}"
+            helps.setdefault(command, program.ask(*command.split(), "--help"))
             for option in re.findall(r"(?<!\S)--[a-z][a-z-]+", rest.split(" -- ")[0].split("#")[0]):
                 require(option in helps[command], f"{page}: perfline {command} has no {option}")
                 count += 1
