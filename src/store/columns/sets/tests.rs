@@ -1,0 +1,145 @@
+//! Attributes come back whole, and memory stays bounded.
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use prost::Message;
+
+use super::*;
+
+fn encoded(attributes: &[(&str, AttrValue<'_>)]) -> Vec<Vec<u8>> {
+    let any = |value: &AttrValue<'_>| match *value {
+        AttrValue::Str(text) => Value::StringValue(text.to_owned()),
+        AttrValue::Int(value) => Value::IntValue(value),
+        AttrValue::Double(value) => Value::DoubleValue(value),
+        AttrValue::Bool(value) => Value::BoolValue(value),
+        _ => unreachable!("no test needs it"),
+    };
+    let message = |(key, value): &(&str, AttrValue<'_>)| KeyValue {
+        key: (*key).to_owned(),
+        value: Some(AnyValue { value: Some(any(value)) }),
+        ..KeyValue::default()
+    };
+    attributes.iter().map(|attribute| message(attribute).encode_to_vec()).collect()
+}
+
+fn encode(sets: &mut SpanSets, attributes: &[(&str, AttrValue<'_>)]) -> (u32, String) {
+    let rules = Rules::embedded().unwrap();
+    let messages = encoded(attributes);
+    let raw: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    let encoded = sets.encode(Parts { name: "a", events: "", attributes: &raw }, &rules);
+    (encoded.set_id, json_of(sets, encoded.set_id, &raw))
+}
+
+/// As the view puts it together.
+fn json_of(sets: &SpanSets, set_id: u32, attributes: &[&[u8]]) -> String {
+    let content =
+        sets.stored.iter().find(|(_, id)| **id == set_id).map_or(r#"["",[],null,null]"#, |(content, _)| &**content);
+    let (shared, keys, ..): (String, Vec<String>, Option<String>, Option<String>) =
+        serde_json::from_str(content).unwrap();
+    let mut members: Vec<String> = Some(shared).filter(|shared| !shared.is_empty()).into_iter().collect();
+    for (key, at) in keys.into_iter().zip(sets.own()) {
+        let mut member = key;
+        write_json(&key_value(attributes[*at as usize]).unwrap().1, &mut member);
+        members.push(member);
+    }
+    let mut more = String::new();
+    sets.write_more(attributes, &mut more);
+    members.extend(Some(more).filter(|more| !more.is_empty()));
+    format!("{{{}}}", members.join(","))
+}
+
+fn value_of(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn attributes_come_back_whole_whatever_was_shared() {
+    let mut sets = SpanSets::new(1);
+    for turn in 0..300_i64 {
+        let path = format!("/items/{turn}");
+        let attributes = [
+            ("http.request.method", AttrValue::Str("GET")),
+            ("url.path", AttrValue::Str(&path)),
+            ("port", AttrValue::Int(turn % 3)),
+            ("quoted\"key", AttrValue::Double(turn as f64 / 2.0)),
+        ];
+        let (_, json) = encode(&mut sets, &attributes);
+        let expected = json!({
+            "http.request.method": "GET", "url.path": path, "port": turn % 3, "quoted\"key": turn as f64 / 2.0
+        });
+        assert_eq!(value_of(&json), expected, "turn {turn}");
+    }
+    let before = sets.stored.len();
+    encode(
+        &mut sets,
+        &[
+            ("http.request.method", AttrValue::Str("GET")),
+            ("url.path", AttrValue::Str("/new")),
+            ("port", AttrValue::Int(1)),
+            ("quoted\"key", AttrValue::Double(0.25)),
+        ],
+    );
+    assert_eq!(sets.stored.len(), before, "what varies makes no set");
+}
+
+#[test]
+fn the_first_value_of_a_repeated_key_counts() {
+    let mut sets = SpanSets::new(1);
+    let (_, json) = encode(&mut sets, &[("k", AttrValue::Int(1)), ("k", AttrValue::Int(2))]);
+    assert_eq!(json, r#"{"k":1}"#);
+}
+
+#[test]
+fn more_values_than_places_lie_together() {
+    let mut sets = SpanSets::new(1);
+    let long = "x".repeat(SHARED_BYTES_MAX + 1);
+    let keys: Vec<String> = (0..PLACES + 3).map(|at| format!("k{at}")).collect();
+    let attributes: Vec<(&str, AttrValue<'_>)> = keys.iter().map(|key| (key.as_str(), AttrValue::Str(&long))).collect();
+    let (_, json) = encode(&mut sets, &attributes);
+    assert_eq!(value_of(&json).as_object().unwrap().len(), PLACES + 3);
+    assert_eq!(sets.own().len(), PLACES);
+}
+
+#[test]
+fn values_without_end_share_less_and_stay_bounded() {
+    let mut sets = SpanSets::new(1);
+    let rules = Rules::embedded().unwrap();
+    // Ten keys of sixty values each: any combination may come.
+    let names: Vec<String> = (0..10).map(|key| format!("key.{key}")).collect();
+    let mut state = 1_u64;
+    for _ in 0..40_000 {
+        let attributes: Vec<(&str, AttrValue<'_>)> = names
+            .iter()
+            .map(|name| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (name.as_str(), AttrValue::Int(i64::try_from(state >> 33).unwrap() % 60))
+            })
+            .collect();
+        let messages = encoded(&attributes);
+        let raw: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        sets.encode(Parts { name: "a", events: "", attributes: &raw }, &rules);
+        assert!(sets.sets.len() <= SETS_MAX && sets.stored.len() <= SETS_MAX);
+    }
+    assert!(sets.shared_max < SHARED_VALUES_MAX, "fewer values make a key that is not shared");
+}
+
+#[test]
+fn a_name_is_shared_until_there_are_many() {
+    let mut sets = SpanSets::new(1);
+    let rules = Rules::embedded().unwrap();
+    let mut shares = |name: &str| sets.encode(Parts { name, ..Parts::default() }, &rules).shares_name;
+    assert!((0..64).all(|at| shares(&format!("step {at}"))));
+    assert!(!shares("one more"));
+    assert!(!shares("step 1"), "from here on names stay with their spans");
+}
+
+#[test]
+fn keys_without_end_are_kept_and_not_remembered() {
+    let mut sets = SpanSets::new(1);
+    for turn in 0..KEYS_MAX + 100 {
+        let key = format!("key.{turn}");
+        let (_, json) = encode(&mut sets, &[(&key, AttrValue::Bool(true))]);
+        assert_eq!(value_of(&json), json!({ key: true }));
+    }
+    assert_eq!(sets.keys.len(), KEYS_MAX);
+}
