@@ -25,6 +25,7 @@ pub mod store {
 }
 
 pub mod detect;
+pub mod forward;
 pub mod report;
 pub mod track;
 

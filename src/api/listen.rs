@@ -21,6 +21,8 @@ use super::watch::watch;
 use crate::detect;
 use crate::export::exposition::{Exposition, Family, write_text};
 use crate::export::metrics::{door_families, pipeline_families, port_families, store_families};
+use crate::export::onward::onward_families;
+use crate::forward::DestinationStats;
 use crate::net::ServerTls;
 use crate::otlp::access::Need;
 use crate::otlp::grpc::grpc_routes;
@@ -48,7 +50,12 @@ pub struct Server<S = Store> {
     pub tls: Option<ServerTls>,
     /// What a connection may cost.
     pub limits: ServeLimits,
+    /// What is counted of those who get it too, by name.
+    pub onward: Onward,
 }
+
+/// Counters of destinations, by name.
+pub type Onward = Vec<(String, Arc<DestinationStats>)>;
 
 /// When it was computed, and what.
 type Computed = (Instant, Arc<Vec<Family>>);
@@ -59,6 +66,7 @@ struct Shared {
     readiness: Readiness,
     stats: Arc<Stats>,
     ports: [Arc<ConnectionStats>; 2],
+    onward: Onward,
     pipelines: Arc<Mutex<Option<Computed>>>,
 }
 
@@ -67,14 +75,14 @@ impl Server {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let door = DoorState::new(store.clone());
-        Self { store, door, tls: None, limits: ServeLimits::default() }
+        Self { store, door, tls: None, limits: ServeLimits::default(), onward: Vec::new() }
     }
 }
 
 impl<S: Sink> Server<S> {
     /// Serves both listeners until `shutdown` is ready, then drains.
     pub async fn run(self, grpc: TcpListener, http: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { store, door, tls, limits } = self;
+        let Self { store, door, tls, limits, onward } = self;
         let (routes, health) = grpc_routes(door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
         let service = Service::new(store.clone());
         let on_port = || Serving { limits, tls: tls.clone(), stats: Arc::default() };
@@ -89,6 +97,7 @@ impl<S: Sink> Server<S> {
             readiness,
             stats: Arc::clone(&door.stats),
             ports: ports.each_ref().map(|port| Arc::clone(&port.stats)),
+            onward,
             pipelines: Arc::default(),
         };
         let on_grpc = guarded(routes.add_service(service.clone()).into_axum_router());
@@ -189,6 +198,7 @@ impl Shared {
         let mut families = door_families(&self.snapshot());
         families.extend(port_families(&self.stats.denials(), &self.ports));
         families.extend(store_families(&self.store.stats(), file_bytes));
+        families.extend(onward_families(&self.onward));
         match self.pipelines() {
             Ok(pipelines) => families.extend(pipelines.iter().cloned()),
             // What a service says of itself matters most when it cannot write.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::output::{print, print_json};
-use super::serve::{access, log};
+use super::serve::{access, log, onward};
 use super::{Failure, Format};
 use crate::config::{Config, ConfigError, Layers, Setting};
 use crate::report::clean::line;
@@ -109,6 +109,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     log::filter(&config.log)?;
     access::tls(&config.tls)?;
     access::tokens(&config.access)?;
+    onward::destinations(&config)?;
     let from_defaults = layers.settings().iter().filter(|s| s.source == crate::config::Source::Default).count();
     let own = layers.settings().len() - from_defaults;
     print(&format!("nothing is wrong; {own} settings are not the built-in ones\n"))?;

@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::output::{print, print_json};
 use super::{Failure, Format, StoreArg, rules};
 use crate::api::{ApiError, Backend};
-use crate::model::unit::format_bytes;
+use crate::model::unit::{format_bytes, format_duration};
 use crate::report::clean::line;
-use crate::store::{OnDamage, RESTORE, Row, Store, StoreOptions, log_folder};
+use crate::store::log::QueueName;
+use crate::store::{OnDamage, RESTORE, Row, Store, StoreError, StoreOptions, log_folder};
 
 /// Something is wrong.
 const EXIT_UNWELL: u8 = 1;
@@ -69,8 +70,17 @@ struct Answer {
     wal_bytes: Option<u64>,
     log_bytes: Option<u64>,
     facts: Row,
+    queues: Vec<Waits>,
     problems: Vec<Problem>,
     notes: Vec<Problem>,
+}
+
+/// What waits for a destination of forwarding.
+#[derive(Serialize)]
+struct Waits {
+    destination: String,
+    log_bytes: u64,
+    age_s: u64,
 }
 
 #[derive(Serialize)]
@@ -91,6 +101,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         wal_bytes: is_file.then(|| len(Path::new(&format!("{name}.wal")))),
         log_bytes: is_file.then(|| folder_len(&log_folder(path))),
         facts: Row::new(),
+        queues: Vec::new(),
         problems: Vec::new(),
         notes: Vec::new(),
     };
@@ -145,6 +156,9 @@ fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failur
         let remedy = "where the folder `<store>.log` still exists elsewhere, stop, and move it back beside the store; it mends itself when the next request is stored";
         answer.problems.push(Problem { what: what.to_owned(), remedy: Some(remedy.to_owned()) });
     }
+    if let Backend::Local(store) = backend {
+        answer.queues = waits(store)?;
+    }
     match backend.query(QUERY_FACTS) {
         Ok(facts) => answer.facts = facts.into_iter().next().unwrap_or_default(),
         Err(error) => {
@@ -165,6 +179,16 @@ fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// The queues of a file's log. What waits in those of a running service its `/metrics` says.
+fn waits(store: &Store) -> Result<Vec<Waits>, Failure> {
+    let one = |name: QueueName| {
+        let destination = name.to_string();
+        let waiting = store.queue(name)?.waiting().map_err(StoreError::from)?;
+        Ok(Waits { destination, log_bytes: waiting.bytes, age_s: waiting.age_s })
+    };
+    store.queues().into_iter().map(one).collect()
 }
 
 fn unreadable(what: &str, error: ApiError) -> Problem {
@@ -237,6 +261,11 @@ fn tell(answer: &Answer) -> String {
     if let (Some(file), Some(wal), Some(log)) = (answer.file_bytes, answer.wal_bytes, answer.log_bytes) {
         let size = |bytes: u64| format_bytes(bytes as f64);
         out += &format!("size       file {}, wal {}, log {}\n", size(file), size(wal), size(log));
+    }
+    for queue in &answer.queues {
+        let (size, age) = (format_bytes(queue.log_bytes as f64), format_duration(queue.age_s as f64));
+        let oldest = if queue.log_bytes == 0 { String::new() } else { format!(", the oldest for {age}") };
+        out += &format!("queue      {}: {size} of the log wait{oldest}\n", queue.destination);
     }
     for (name, value) in &answer.facts {
         let value = match value {

@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod log;
+pub(super) mod onward;
 mod reload;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use super::output::print;
 use super::{Failure, prices, rules_in, veil};
 use crate::api::Server;
 use crate::config::{Config, Layers};
+use crate::forward;
 use crate::model::live::Live;
 use crate::otlp::access::Access;
 use crate::otlp::budget::Budget;
@@ -93,6 +95,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let level = log::start(&config.log)?;
     let tls = access::tls(&config.tls)?;
     let access = Access::new(access::tokens(&config.access)?);
+    let destinations = onward::destinations(&config)?;
     let rules = rules_in(named(&config.conventions.directory))?;
     let options = StoreOptions {
         buffer_bytes_max: config.store.buffer_bytes_max.as_usize(),
@@ -110,6 +113,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::machine("start the runtime", &e))?;
+    let queues = onward::queues(&store, destinations)?;
+    let couriers = forward::start(queues, runtime.handle()).map_err(|e| Failure::machine("start forwarding", &e))?;
     let door = DoorState {
         settings: Live::new(door_settings(&config)),
         budget: Budget::new(config.limits.bodies_bytes_max.as_usize()),
@@ -125,8 +130,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         level,
         config: config.clone(),
     };
-    let server = Server { store: store.clone(), door, tls, limits: limits(&config) };
+    let server = Server { store: store.clone(), door, tls, limits: limits(&config), onward: couriers.stats() };
     let served = runtime.block_on(serve(&config, server, reload));
+    couriers.stop();
     runtime.shutdown_timeout(DRAIN_MAX);
     store.close()?;
     served.map(|()| ExitCode::SUCCESS)

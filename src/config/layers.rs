@@ -151,7 +151,7 @@ impl Layers {
         let one = |(key, source): (&Vec<String>, &Source)| {
             let secret = key.iter().any(|part| SECRETS.contains(&part.as_str()));
             let value = find(&self.table, key)?;
-            let shown = if secret && !is_empty(value) { Value::String(HIDDEN.to_owned()) } else { without_user(value) };
+            let shown = if secret && !is_empty(value) { Value::String(HIDDEN.to_owned()) } else { presentable(value) };
             Some(Setting { key: join(key), value: shown, source: source.clone() })
         };
         self.sources.iter().filter_map(one).collect()
@@ -233,9 +233,16 @@ fn path_of(key: &str) -> Vec<String> {
 /// A key as TOML writes it.
 fn join(key: &[String]) -> String {
     let bare = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    let parts: Vec<String> =
-        key.iter().map(|part| if bare(part) { part.clone() } else { format!("{part:?}") }).collect();
-    parts.join(".")
+    let mut joined = String::new();
+    for part in key {
+        // serde's word for a place in a list.
+        let place = part.starts_with('[') && part.ends_with(']');
+        if !joined.is_empty() && !place {
+            joined.push('.');
+        }
+        if place || bare(part) { joined.push_str(part) } else { joined.push_str(&format!("{part:?}")) }
+    }
+    joined
 }
 
 fn find<'a>(table: &'a Table, key: &[String]) -> Option<&'a Value> {
@@ -292,8 +299,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A value without the user and the password of a URL.
-fn without_user(value: &Value) -> Value {
+/// A value without the users and the passwords of URLs, and without secrets in the tables of a list.
+fn presentable(value: &Value) -> Value {
     let cut = |text: &str| {
         let (scheme, rest) = text.split_once("://")?;
         let authority = rest.split('/').next()?;
@@ -302,6 +309,14 @@ fn without_user(value: &Value) -> Value {
     };
     match value {
         Value::String(text) => Value::String(cut(text).unwrap_or_else(|| text.clone())),
+        Value::Array(items) => Value::Array(items.iter().map(presentable).collect()),
+        Value::Table(table) => {
+            let shown = |(key, value): (&String, &Value)| {
+                let hidden = SECRETS.contains(&key.as_str()) && !is_empty(value);
+                (key.clone(), if hidden { Value::String(HIDDEN.to_owned()) } else { presentable(value) })
+            };
+            Value::Table(table.iter().map(shown).collect())
+        }
         other => other.clone(),
     }
 }

@@ -13,8 +13,8 @@ mod value;
 pub use error::ConfigError;
 pub use layers::{Layers, Setting, Source};
 pub use sections::{
-    AccessConfig, AnonymizeConfig, Config, ConventionsConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat,
-    PricesConfig, StoreConfig, TlsConfig,
+    AccessConfig, AnonymizeConfig, Config, ConventionsConfig, ForwardConfig, ForwardTo, LimitsConfig, ListenConfig,
+    LogConfig, LogFormat, PricesConfig, StoreConfig, TlsConfig,
 };
 pub use value::{ByteSize, Period};
 

@@ -1,12 +1,13 @@
 //! The sections of the configuration, as the program reads them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::value::{ByteSize, Period};
-use crate::model::Policy;
+use crate::model::{Policy, Signal};
 
 /// Every setting.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Which names are kept private.
     pub anonymize: AnonymizeConfig,
+    /// Who else gets what is acknowledged.
+    pub forward: ForwardConfig,
     /// What is said on standard error.
     pub log: LogConfig,
 }
@@ -159,6 +162,78 @@ pub struct PricesConfig {
 pub struct AnonymizeConfig {
     /// The key of the pseudonyms; empty: names are stored as they come.
     pub key_file: PathBuf,
+}
+
+/// Who else gets what is acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardConfig {
+    /// Also where OTEL_EXPORTER_OTLP_* lead.
+    pub from_env: bool,
+    /// Where to.
+    pub to: Vec<ForwardTo>,
+}
+
+/// One destination. What it does not say has a default: see `config/default.toml`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardTo {
+    /// Its name, and its queue's.
+    pub name: String,
+    /// A URL.
+    pub endpoint: String,
+    /// `grpc` or `http/protobuf`.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// What it gets; without it all.
+    #[serde(default)]
+    pub signals: Option<Vec<Signal>>,
+    /// `gzip` or `none`.
+    #[serde(default)]
+    pub compression: Option<String>,
+    /// Headers, by name.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A file of more.
+    #[serde(default)]
+    pub headers_file: Option<PathBuf>,
+    /// A variable of more, as OTEL_EXPORTER_OTLP_HEADERS has them.
+    #[serde(default)]
+    pub headers_env: Option<String>,
+    /// For one attempt.
+    #[serde(default)]
+    pub timeout: Option<Period>,
+    /// An authority beside the public ones.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// What may wait.
+    #[serde(default)]
+    pub queue_bytes_max: Option<ByteSize>,
+    /// How long it may wait.
+    #[serde(default)]
+    pub age_max: Option<Period>,
+    /// How long a request may be.
+    #[serde(default)]
+    pub request_bytes_max: Option<ByteSize>,
+    /// The first bound of the wait before another attempt.
+    #[serde(default)]
+    pub retry_wait: Option<Period>,
+    /// The last bound.
+    #[serde(default)]
+    pub retry_wait_max: Option<Period>,
+}
+
+impl std::fmt::Debug for ForwardTo {
+    // Headers are secrets: they must not reach a log.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "ForwardTo {{ name: {:?}, {} headers }}", self.name, self.headers.len())
+    }
 }
 
 /// What is said on standard error.

@@ -215,7 +215,7 @@ fn verdict_families(verdict: &Verdict) -> Vec<Family> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counters print exactly up to 2^53")]
-fn as_f64(count: u64) -> f64 {
+pub(super) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 

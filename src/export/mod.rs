@@ -3,3 +3,5 @@
 pub mod exposition;
 #[cfg(feature = "store")]
 pub mod metrics;
+#[cfg(feature = "store")]
+pub mod onward;

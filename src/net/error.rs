@@ -1,8 +1,8 @@
-//! Why a certificate cannot be used.
+//! Why a connection cannot be made, or a certificate not be used.
 
 use std::path::PathBuf;
 
-/// Why a certificate cannot be used.
+/// Why a connection cannot be made, or a certificate not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// A certificate or a key could not be read.
@@ -36,6 +36,28 @@ pub enum NetError {
         /// The cause.
         source: rustls::server::VerifierBuilderError,
     },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("`{}`: a certificate needs its key, and a key its certificate", .0.display())]
+    HalfIdentity(PathBuf),
+    /// Nobody answers.
+    #[error("connect to {peer}: {source}")]
+    Connect {
+        /// Host and port.
+        peer: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Who answers cannot be trusted, or does not trust us.
+    #[error("TLS with {peer}: {source}")]
+    Handshake {
+        /// Host and port.
+        peer: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A host that no certificate can name.
+    #[error("`{0}` is no name that a certificate can have")]
+    Name(String),
     /// TLS itself cannot be set up.
     #[error("set up TLS")]
     Setup(#[source] rustls::Error),

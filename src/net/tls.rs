@@ -68,7 +68,7 @@ impl ServerTls {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
@@ -94,13 +94,13 @@ fn server_config(files: &ServerFiles) -> Result<ServerConfig, NetError> {
     Ok(config)
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, NetError> {
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, NetError> {
     let failed = |source| NetError::Pem { what: "the certificate", path: path.to_owned(), source };
     let chain: Vec<_> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(failed)?;
     if chain.is_empty() { Err(NetError::NoCertificate(path.to_owned())) } else { Ok(chain) }
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, NetError> {
+pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, NetError> {
     PrivateKeyDer::from_pem_file(path).map_err(|source| NetError::Pem {
         what: "the key",
         path: path.to_owned(),
@@ -108,7 +108,7 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, NetError> {
     })
 }
 
-fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), NetError> {
+pub(super) fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), NetError> {
     for certificate in chain(path)? {
         roots.add(certificate).map_err(|source| NetError::Unusable {
             what: "the authority",

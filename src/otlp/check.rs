@@ -197,7 +197,11 @@ fn is_attribute(kind: Kind) -> bool {
 }
 
 /// The container or item in a field, if it is one.
-fn child_of<'a>(message: &'static Message, number: u32, field: Field<'a>) -> Option<(&'static Message, &'a [u8])> {
+pub(super) fn child_of<'a>(
+    message: &'static Message,
+    number: u32,
+    field: Field<'a>,
+) -> Option<(&'static Message, &'a [u8])> {
     match (message.field(number)?.kind, field) {
         (Kind::Message(child), Field::Len(raw)) if child.role != Role::Part => Some((child, raw)),
         _ => None,
@@ -205,7 +209,7 @@ fn child_of<'a>(message: &'static Message, number: u32, field: Field<'a>) -> Opt
 }
 
 /// How many items a container holds, whatever they look like inside.
-fn items_below(message: &'static Message, raw: &[u8]) -> Result<u64, WireError> {
+pub(super) fn items_below(message: &'static Message, raw: &[u8]) -> Result<u64, WireError> {
     let mut items = 0;
     let mut cursor = Cursor::new(raw);
     while let Some((number, field)) = cursor.field()? {

@@ -12,6 +12,7 @@ pub mod door;
 pub mod fuzz;
 pub mod grpc;
 pub mod guard;
+pub mod halve;
 pub mod history;
 pub mod http;
 pub mod inflate;

@@ -128,6 +128,10 @@ impl StoreError {
                 "`perfline doctor --repair` loads whatever is whole, keeps what is damaged, and says what is lost"
                     .to_owned(),
             ),
+            Self::Log(LogError::Cursor { .. }) => Some(
+                "delete the file: what waited for that destination is then not sent to it, and it goes on with what comes"
+                    .to_owned(),
+            ),
             Self::Full { .. } => {
                 Some("make room; everything acknowledged is safe in the log, and is loaded as soon as there is".to_owned())
             }

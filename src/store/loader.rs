@@ -146,6 +146,7 @@ impl Loader {
     /// Loads what was acknowledged and not yet loaded.
     pub(super) fn recover(&mut self, on_damage: OnDamage) -> Result<Replay, StoreError> {
         let from = read_position(&self.connection)?;
+        self.segments.release(from)?;
         let folder = self.segments.folder().to_owned();
         let found = replay(&folder, from, on_damage, |entry| {
             self.take(Place::of(&entry), None);

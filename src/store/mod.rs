@@ -38,7 +38,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use duckdb::{Config, Connection};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::model::Policy;
 use crate::model::clock::Clock;
@@ -47,7 +47,7 @@ use crate::otlp::sink::{Accepted, Sink, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use loader::{Loader, LoaderStats, Work};
-use log::{LogStats, LogWriter, Segments, Submission};
+use log::{Appender, LogStats, LogWriter, Position, Queue, QueueName, Segments, Submission};
 pub use log::{Loss, OnDamage};
 
 /// How a store is opened.
@@ -116,6 +116,8 @@ struct Inner {
     log_gone: bool,
     log_stats: Arc<LogStats>,
     loader_stats: Arc<LoaderStats>,
+    segments: Segments,
+    tip: watch::Receiver<Position>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -142,11 +144,13 @@ impl Store {
         let loader_stats = Arc::new(LoaderStats::default());
         let log_stats = Arc::new(LogStats::default());
         let readers = connection.try_clone().map_err(StoreError::sql("open a reader"))?;
-        let mut loader = Loader::new(connection, segments, rules, options, Arc::clone(&loader_stats))?;
+        let mut loader = Loader::new(connection, segments.clone(), rules, options, Arc::clone(&loader_stats))?;
         let replayed = loader.recover(options.on_damage)?;
         let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
         let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
-        let writer = LogWriter::new(folder, &replayed, Arc::clone(&log_stats), work_in);
+        let appender = Appender::new(folder, &replayed);
+        let tip = appender.tip();
+        let writer = LogWriter::new(appender, Arc::clone(&log_stats), work_in);
         let threads = vec![
             spawn("perfline-log", move || writer.run(inbox))?,
             spawn("perfline-load", move || loader.run(work_out))?,
@@ -165,6 +169,8 @@ impl Store {
             losses: replayed.losses,
             log_stats,
             loader_stats,
+            segments,
+            tip,
             threads: Mutex::new(threads),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -186,6 +192,22 @@ impl Store {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         &self.inner.losses
+    }
+
+    /// What waits for one who reads the log on: from where it was, or from now on.
+    pub fn queue(&self, name: QueueName) -> Result<Queue, StoreError> {
+        Ok(self.inner.segments.queue(name, self.inner.tip.clone())?)
+    }
+
+    /// The queues that there are, whether somebody reads them or not.
+    #[must_use]
+    pub fn queues(&self) -> Vec<QueueName> {
+        self.inner.segments.queues().into_keys().collect()
+    }
+
+    /// Gives up a queue with what waits in it: its segments go.
+    pub fn forget_queue(&self, name: &QueueName) -> Result<(), StoreError> {
+        Ok(self.inner.segments.forget(name)?)
     }
 
     /// Where the present comes from.

@@ -26,13 +26,13 @@ const READ: &str = "read-read-read-read-read";
 const PROTOBUF: &str = "application/x-protobuf";
 
 /// An authority with files of certificates that it gave.
-struct Authority {
+pub struct Authority {
     folder: tempfile::TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -45,14 +45,20 @@ impl Authority {
         self.folder.path().join(name)
     }
 
-    fn ca(&self) -> PathBuf {
+    pub fn ca(&self) -> PathBuf {
         self.path("ca.pem")
     }
 
     /// Writes `name.pem` and `name.key` for this machine.
     fn certify(&self, name: &str) -> (PathBuf, PathBuf) {
+        self.certify_for(name, &["127.0.0.1", "localhost"])
+    }
+
+    /// Writes `name.pem` and `name.key` for these hosts.
+    pub fn certify_for(&self, name: &str, hosts: &[&str]) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let (cert, key_path) = (self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")));

@@ -28,6 +28,14 @@ def check_mistakes(program, folder):
         ("[tls]\ncert_file = 'x'\n", ["tls.key_file"]),
         ("[access]\ntokens = ['short']\n", ["16 characters", "openssl rand"]),
         ("[log]\nlevel = 'perfline=loudly'\n", ["log.level", "debug"]),
+        ("[[forward.to]]\nname = 'a'\nendpiont = 'x'\n", ["wrong.toml", "endpiont", "endpoint"]),
+        ("[[forward.to]]\nname = 'a'\nendpoint = 'http://localhost:4318'\nprotocol = 'http/protobuf'\n", ["own listener", "another"]),
+        ("[[forward.to]]\nname = 'a b'\nendpoint = 'http://h'\n", ["`a b`", "letters"]),
+        ("[[forward.to]]\nname = 'a'\nendpoint = 'h:4317'\n", ["http://"]),
+        ("[[forward.to]]\nname = 'a'\nendpoint = 'http://h'\nprotocol = 'http/json'\n", ["http/json", "http/protobuf"]),
+        ("[[forward.to]]\nname = 'a'\nendpoint = 'https://h'\nca_file = '/nowhere.pem'\n", ["/nowhere.pem"]),
+        (2 * "[[forward.to]]\nname = 'a'\nendpoint = 'http://h'\n", ["two destinations", "`a`"]),
+        ("[forward]\nfrom_env = true\n", ["OTEL_EXPORTER_OTLP_ENDPOINT", "own listener"]),
     ]
     for text, words in mistakes:
         write(path, text)
@@ -42,7 +50,7 @@ def check_mistakes(program, folder):
 def check_layers(program, folder):
     """A flag wins over the environment, that over the file; `config show` says who said what, and no secret."""
     path = os.path.join(folder, "own.toml")
-    write(path, f"[limits]\nattributes_max = 5\nbody_timeout = '5s'\n[access]\ntokens = ['{SECRET}']\n")
+    write(path, f"[limits]\nattributes_max = 5\nbody_timeout = '5s'\n[access]\ntokens = ['{SECRET}']\n[[forward.to]]\nname = 'a'\nendpoint = 'https://h'\nheaders = {{ authorization = '{SECRET}' }}\n")
     program.run("config", "check", path)
     base = dict(program.environment)
     program.environment = base | {"PERFLINE_LIMITS_ATTRIBUTES_MAX": "6", "PERFLINE_LIMITS_BODY_TIMEOUT": "6s", "PERFLINE_STORE": "here.duckdb"}

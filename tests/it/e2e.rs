@@ -53,6 +53,11 @@ fn a_sync_that_covers_it_stands_before_each_acknowledgement() {
 }
 
 #[test]
+fn what_is_sent_on_arrives_once_whoever_is_killed() {
+    run_script("forward.py", &[]);
+}
+
+#[test]
 fn every_damage_is_named_with_its_remedy() {
     run_script("damage.py", &[]);
 }

@@ -12,17 +12,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("otlp", &["net"]),
     ("price", &[]),
     ("store", &["otlp", "price"]),
+    ("forward", &["net", "otlp", "store"]),
     ("detect", &["store"]),
     ("track", &["store", "detect"]),
     ("report", &["chart", "store", "detect", "track"]),
-    ("export", &["otlp", "store", "detect", "track"]),
-    ("api", &["net", "otlp", "price", "store", "detect", "track", "report", "export"]),
+    ("export", &["otlp", "store", "forward", "detect", "track"]),
+    ("api", &["net", "otlp", "price", "store", "forward", "detect", "track", "report", "export"]),
     ("demo", &["monitor"]),
     (
         "cli",
         &[
-            "config", "net", "chart", "monitor", "otlp", "price", "store", "detect", "track", "report", "export",
-            "api", "demo",
+            "config", "net", "chart", "monitor", "otlp", "price", "store", "forward", "detect", "track", "report",
+            "export", "api", "demo",
         ],
     ),
 ];

@@ -3,12 +3,13 @@
 
 use bytes::Bytes;
 
-use super::record::{Position, SEGMENT_HEADER, SegmentHeader, entry_header};
+use super::record::{Position, SEGMENT_HEADER, SegmentHeader, Stamp, entry_header};
 use super::segment::{Piece, Segment};
 use crate::model::Signal;
 use crate::otlp::sink::Accepted;
 
 const NUMBER: u64 = 7;
+const STAMP: Stamp = Stamp(1_790_000_000);
 
 /// The first byte chooses: the rest is a segment as it stands, or a recipe for one and for what befell it.
 pub fn segment(data: &[u8]) {
@@ -97,7 +98,7 @@ fn write(recipe: &mut Recipe<'_>) -> Written {
             let signal = Signal::ALL[usize::from(recipe.byte() % 3)];
             let request = Accepted { signal, body: recipe.body(), items: 1 };
             let begin = written.bytes.len();
-            written.bytes.extend_from_slice(&entry_header(&request, written.last_group as u64, seed));
+            written.bytes.extend_from_slice(&entry_header(&request, written.last_group as u64, STAMP, seed));
             written.bytes.extend_from_slice(&request.body);
             written.entries.push((begin, written.bytes.len(), request.body));
         }

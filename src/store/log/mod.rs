@@ -4,26 +4,37 @@
 //! all requests that wait at the same moment share one `fdatasync`. A request is
 //! acknowledged after that sync. The loader moves the log into DuckDB together
 //! with the position it has reached, so a restart replays exactly the rest.
+//! Who sends the telemetry onward reads the log too, each destination behind a
+//! [`Queue`] of its own: a segment stays until all have passed it.
 
+mod append;
 #[cfg(feature = "store")]
 mod bodies;
+mod cursor;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod queue;
 mod reader;
 mod record;
 mod segment;
+mod segments;
+mod tail;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "store")]
 mod writer;
 
+pub use append::Appender;
 #[cfg(feature = "store")]
 pub(crate) use bodies::{Bodies, Place};
-pub use reader::{Loss, OnDamage};
-pub(crate) use reader::{Replay, replay};
-pub(crate) use record::Position;
+pub use cursor::QueueName;
+pub use queue::{Queue, Waiting};
+pub use reader::{Loss, OnDamage, Replay, replay};
+pub use record::{Entry, Position};
+pub use segments::Segments;
+pub use tail::{Found, Next};
 #[cfg(feature = "store")]
-pub(crate) use writer::{LogStats, LogWriter, Segments, Submission};
+pub(crate) use writer::{LogStats, LogWriter, Submission};
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +58,12 @@ pub enum LogError {
         path: PathBuf,
         /// Where the first damaged entry begins.
         at: u64,
+    },
+    /// How far a queue has come is not known.
+    #[error("`{}` does not say up to where its destination has got", path.display())]
+    Cursor {
+        /// The file.
+        path: PathBuf,
     },
     /// A segment says that this one was before it.
     #[error("segment `{}` is missing: it held acknowledged telemetry that is not in the store", path.display())]

@@ -23,19 +23,19 @@ pub enum OnDamage {
 
 /// What a replay found.
 #[derive(Debug, Default)]
-pub(crate) struct Replay {
+pub struct Replay {
     /// Entries handed over.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// Bytes of a torn last write that were cut off; they were never acknowledged.
-    pub(crate) torn_bytes: u64,
+    pub torn_bytes: u64,
     /// The next free segment number.
-    pub(crate) next_segment: u64,
+    pub next_segment: u64,
     /// Where the log ends.
-    pub(crate) end: Position,
+    pub end: Position,
     /// The store has read a log of which nothing is left.
-    pub(crate) gone: bool,
+    pub gone: bool,
     /// What could not be read, where that was to be skipped.
-    pub(crate) losses: Vec<Loss>,
+    pub losses: Vec<Loss>,
 }
 
 /// Acknowledged bytes that could not be read.
@@ -62,7 +62,7 @@ impl Loss {
 ///
 /// A segment may end in a torn write (the power went while it was written, so it was never
 /// acknowledged): it is cut off. See [`super::segment`] for how damage is told from that.
-pub(crate) fn replay<E: From<LogError>>(
+pub fn replay<E: From<LogError>>(
     folder: &Path,
     from: Position,
     on_damage: OnDamage,
@@ -124,14 +124,14 @@ fn report(found: &mut Replay, loss: Loss, on_damage: OnDamage) -> Result<(), Log
 }
 
 /// Which segments are there, and what they say of one another.
-struct Chain {
-    numbers: Vec<u64>,
+pub(super) struct Chain {
+    pub(super) numbers: Vec<u64>,
     /// Up to where a segment was synced, as the header of a later one says.
     synced: BTreeMap<u64, u64>,
 }
 
 impl Chain {
-    fn read(folder: &Path) -> Result<Self, LogError> {
+    pub(super) fn read(folder: &Path) -> Result<Self, LogError> {
         let numbers = list_segments(folder)?;
         let mut synced: BTreeMap<u64, u64> = BTreeMap::new();
         for number in &numbers {
@@ -143,7 +143,8 @@ impl Chain {
         Ok(Self { numbers, synced })
     }
 
-    fn synced(&self, number: u64) -> u64 {
+    /// Up to where a segment was synced, as far as a later one says; else 0.
+    pub(super) fn synced(&self, number: u64) -> u64 {
         self.synced.get(&number).copied().unwrap_or_default()
     }
 
@@ -159,7 +160,7 @@ impl Chain {
     }
 }
 
-fn read_header(path: &Path, number: u64) -> Result<Option<SegmentHeader>, LogError> {
+pub(super) fn read_header(path: &Path, number: u64) -> Result<Option<SegmentHeader>, LogError> {
     let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
     File::open(path)
         .and_then(|file| file.take(SEGMENT_HEADER as u64).read_to_end(&mut bytes))

@@ -19,20 +19,42 @@ pub(super) const ENTRY_MAGIC: [u8; 4] = *b"PLE2";
 
 /// A place in the log: everything before it has been dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
+pub struct Position {
     /// Segment number; 0 is before the first.
-    pub(crate) segment: u64,
+    pub segment: u64,
     /// Byte within the segment.
-    pub(crate) offset: u64,
+    pub offset: u64,
+}
+
+/// When an entry was written: Unix seconds, of which the log keeps the low 24 bits. That is enough to tell ages below
+/// 194 days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp(pub(super) u64);
+
+/// Seconds after which a stamp comes again.
+const STAMP_PERIOD: u64 = 1 << 24;
+
+impl Stamp {
+    fn encode(self) -> [u8; 3] {
+        let [a, b, c, ..] = self.0.to_le_bytes();
+        [a, b, c]
+    }
+
+    /// The seconds that have gone since, seen from `now` (Unix seconds); 0 where the clock was set back by less than
+    /// half a day.
+    pub(super) fn age(self, now: u64) -> u64 {
+        let age = now.wrapping_sub(self.0) % STAMP_PERIOD;
+        if age > STAMP_PERIOD - 43_200 { 0 } else { age }
+    }
 }
 
 /// One acknowledged request on its way to DuckDB.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The request.
-    pub(crate) request: Accepted,
+    pub request: Accepted,
     /// Where the next entry begins.
-    pub(crate) end: Position,
+    pub end: Position,
 }
 
 /// How a segment begins.
@@ -74,9 +96,10 @@ impl SegmentHeader {
 /// How an entry begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EntryHeader {
-    signal: Signal,
-    items: u32,
-    length: usize,
+    pub(super) signal: Signal,
+    pub(super) items: u32,
+    pub(super) length: usize,
+    pub(super) stamp: Stamp,
     /// Where the group began that was synced with this entry: everything before it was synced already.
     pub(super) group_start: u64,
     body_checksum: u64,
@@ -93,19 +116,26 @@ impl EntryHeader {
             signal: signal_of(bytes[8])?,
             items: u32::from_le_bytes(bytes[12..16].try_into().ok()?),
             length: u32::from_le_bytes(bytes[4..8].try_into().ok()?) as usize,
+            stamp: Stamp(u64::from(u32::from_le_bytes([bytes[9], bytes[10], bytes[11], 0]))),
             group_start: u64_at(bytes, 16)?,
             body_checksum: u64_at(bytes, 24)?,
         })
     }
+
+    /// Whether these bytes are the body that was written behind this header.
+    pub(super) fn fits(&self, body: &[u8], seed: u64) -> bool {
+        checksum(body, seed) == self.body_checksum
+    }
 }
 
 /// The header of an entry of the group that begins at `group_start`.
-pub(super) fn entry_header(request: &Accepted, group_start: u64, seed: u64) -> [u8; ENTRY_HEADER] {
+pub(super) fn entry_header(request: &Accepted, group_start: u64, stamp: Stamp, seed: u64) -> [u8; ENTRY_HEADER] {
     let mut bytes = [0; ENTRY_HEADER];
     bytes[..4].copy_from_slice(&ENTRY_MAGIC);
     let length = u32::try_from(request.body.len()).unwrap_or(u32::MAX);
     bytes[4..8].copy_from_slice(&length.to_le_bytes());
     bytes[8] = signal_code(request.signal);
+    bytes[9..12].copy_from_slice(&stamp.encode());
     bytes[12..16].copy_from_slice(&request.items.to_le_bytes());
     bytes[16..24].copy_from_slice(&group_start.to_le_bytes());
     bytes[24..32].copy_from_slice(&checksum(&request.body, seed).to_le_bytes());
@@ -119,7 +149,7 @@ pub(super) fn read_entry(bytes: &Bytes, offset: usize, seed: u64) -> Option<(Acc
     let header = EntryHeader::decode(bytes.get(offset..)?, seed)?;
     let begin = offset.checked_add(ENTRY_HEADER)?;
     let end = begin.checked_add(header.length)?;
-    if checksum(bytes.get(begin..end)?, seed) != header.body_checksum {
+    if !header.fits(bytes.get(begin..end)?, seed) {
         return None;
     }
     Some((Accepted { signal: header.signal, body: bytes.slice(begin..end), items: header.items }, end))

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::record::{Entry, SEGMENT_HEADER, SegmentHeader, entry_header};
+use super::record::{Entry, SEGMENT_HEADER, SegmentHeader, Stamp, entry_header};
 use super::{LogError, OnDamage, Position, Replay, list_segments, replay, segment_path};
 use crate::model::Signal;
 use crate::otlp::sink::Accepted;
 
 const SEED: u64 = 0x5eed;
+const STAMP: Stamp = Stamp(1_790_000_000);
 
 /// A log written by hand: segments of groups of bodies.
 struct Log {
@@ -32,7 +33,7 @@ impl Log {
                 for body in *group {
                     let request =
                         Accepted { signal: Signal::Logs, body: Bytes::copy_from_slice(body.as_bytes()), items: 1 };
-                    bytes.extend_from_slice(&entry_header(&request, begin, SEED));
+                    bytes.extend_from_slice(&entry_header(&request, begin, STAMP, SEED));
                     bytes.extend_from_slice(&request.body);
                 }
             }
@@ -187,7 +188,7 @@ fn a_log_that_is_gone_is_told_from_one_that_was_never_there() {
 fn a_body_full_of_entries_is_no_entry_and_costs_no_time() {
     // Whoever guessed the key could write this; without it the key differs.
     let inner = Accepted { signal: Signal::Logs, body: Bytes::from_static(b"forged"), items: 1 };
-    let mut forged = entry_header(&inner, 1 << 20, SEED + 1).to_vec();
+    let mut forged = entry_header(&inner, 1 << 20, STAMP, SEED + 1).to_vec();
     forged.extend_from_slice(&inner.body);
     let hostile = "PLE2".repeat(1 << 20);
     let log = Log::new(&[&[&["first"], &["second"]]]);

@@ -1,9 +1,8 @@
 //! Appends requests and syncs them in groups, on a thread of its own.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
@@ -11,13 +10,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::record::{Entry, Position, SEGMENT_HEADER, SegmentHeader, entry_header};
-use super::{LogError, Place, Replay, list_segments, segment_path};
+use super::record::{Entry, Position};
+use super::{Appender, LogError, Place};
 use crate::otlp::sink::{Accepted, SubmitError};
 use crate::store::loader::Work;
 
-/// A segment is closed once it is this long.
-const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// At most this many bytes share one sync.
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// While nothing can be written and nobody sends, how often that is tried.
@@ -63,102 +60,9 @@ impl LogStats {
     }
 }
 
-/// The segment files: which are there, which may go.
-#[derive(Debug)]
-pub(crate) struct Segments {
-    folder: PathBuf,
-}
-
-impl Segments {
-    /// Opens the folder, making it where it is missing.
-    pub(crate) fn open(folder: &Path) -> Result<Self, LogError> {
-        fs::create_dir_all(folder).map_err(LogError::io("create log folder", folder))?;
-        let segments = Self { folder: folder.to_owned() };
-        segments.sync_names()?;
-        Ok(segments)
-    }
-
-    /// Syncs the folder in which the log and the store lie: DuckDB syncs what its files hold, but not that they are there.
-    fn sync_names(&self) -> Result<(), LogError> {
-        let parent = self.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        sync_folder(parent)
-    }
-
-    /// The folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Deletes the segments that lie wholly before `loaded`.
-    pub(crate) fn release(&self, loaded: Position) -> Result<(), LogError> {
-        let mut numbers = list_segments(&self.folder)?;
-        numbers.retain(|number| *number < loaded.segment);
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        // DuckDB's log is a new file after every checkpoint: what is in it must be found again before the segments go.
-        self.sync_names()?;
-        for number in numbers {
-            let path = segment_path(&self.folder, number);
-            fs::remove_file(&path).map_err(LogError::io("delete segment", &path))?;
-        }
-        Ok(())
-    }
-}
-
-/// The name itself must survive a power cut, not only the bytes.
-fn sync_folder(folder: &Path) -> Result<(), LogError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(LogError::io("sync folder", folder))
-}
-
-struct OpenSegment {
-    file: File,
-    path: PathBuf,
-    number: u64,
-    seed: u64,
-    synced: u64,
-}
-
-impl OpenSegment {
-    fn create(folder: &Path, number: u64, previous: Position) -> Result<Self, LogError> {
-        // Drawn by chance; a hasher of its own is the standard library's way to get at that.
-        let seed = RandomState::new().build_hasher().finish();
-        let header = SegmentHeader { number, seed, previous };
-        let path = segment_path(folder, number);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(LogError::io("create segment", &path))?;
-        file.write_all(&header.encode()).map_err(LogError::io("write segment", &path))?;
-        file.sync_all().map_err(LogError::io("sync segment", &path))?;
-        sync_folder(folder)?;
-        Ok(Self { file, path, number, seed, synced: SEGMENT_HEADER as u64 })
-    }
-
-    fn append(&mut self, group: &[Accepted], buffer: &mut Vec<u8>) -> Result<Vec<Position>, LogError> {
-        buffer.clear();
-        let mut ends = Vec::with_capacity(group.len());
-        for request in group {
-            buffer.extend_from_slice(&entry_header(request, self.synced, self.seed));
-            buffer.extend_from_slice(&request.body);
-            ends.push(Position { segment: self.number, offset: self.synced + buffer.len() as u64 });
-        }
-        self.file.write_all(buffer).map_err(LogError::io("write segment", &self.path))?;
-        self.file.sync_data().map_err(LogError::io("sync segment", &self.path))?;
-        self.synced += buffer.len() as u64;
-        Ok(ends)
-    }
-}
-
-/// The log's thread: owns the open segment.
+/// The log's thread: owns the end of the log.
 pub(crate) struct LogWriter {
-    folder: PathBuf,
-    next_segment: u64,
-    /// Where the newest segment ends.
-    end: Position,
-    open: Option<OpenSegment>,
-    buffer: Vec<u8>,
+    log: Appender,
     stats: Arc<LogStats>,
     loader: SyncSender<Work>,
 }
@@ -169,10 +73,9 @@ struct Waiting {
 }
 
 impl LogWriter {
-    /// A writer that goes on behind what was replayed, and hands entries to `loader`.
-    pub(crate) fn new(folder: PathBuf, replayed: &Replay, stats: Arc<LogStats>, loader: SyncSender<Work>) -> Self {
-        let (next_segment, end) = (replayed.next_segment, replayed.end);
-        Self { folder, next_segment, end, open: None, buffer: Vec::new(), stats, loader }
+    /// A writer that hands what it appended to `loader`.
+    pub(crate) fn new(log: Appender, stats: Arc<LogStats>, loader: SyncSender<Work>) -> Self {
+        Self { log, stats, loader }
     }
 
     /// Runs until every sender is gone.
@@ -220,7 +123,7 @@ impl LogWriter {
                 Err(mpsc::error::TryRecvError::Empty) => {}
             }
             std::thread::sleep(PROBE_PAUSE);
-            if probe(&self.folder).is_ok() {
+            if probe(self.log.folder()).is_ok() {
                 tracing::info!("the log can be written again");
                 self.stats.failing.store(false, Relaxed);
             }
@@ -230,14 +133,14 @@ impl LogWriter {
 
     fn commit(&mut self, group: Vec<Accepted>, waiting: Vec<Waiting>) {
         let began = Instant::now();
-        let ends = self.append(&group);
+        let ends = self.log.append(&group);
         self.stats.busy_ns.fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
         let failed_before = self.stats.failing.swap(ends.is_err(), Relaxed);
         match ends {
             Ok(ends) => {
                 self.stats.syncs.fetch_add(1, Relaxed);
                 self.stats.requests.fetch_add(group.len() as u64, Relaxed);
-                self.stats.bytes.fetch_add(self.buffer.len() as u64, Relaxed);
+                self.stats.bytes.fetch_add(self.log.group_bytes() as u64, Relaxed);
                 self.hand_over(group, ends, waiting);
             }
             Err(error) => {
@@ -256,30 +159,6 @@ impl LogWriter {
                 }
             }
         }
-    }
-
-    fn append(&mut self, group: &[Accepted]) -> Result<Vec<Position>, LogError> {
-        if self.open.as_ref().is_none_or(|segment| segment.synced >= SEGMENT_BYTES_MAX) {
-            self.open = None;
-            // Counted before it is tried: a number whose file could only half be made is never used again.
-            let number = self.next_segment;
-            self.next_segment += 1;
-            self.open = Some(OpenSegment::create(&self.folder, number, self.end)?);
-        }
-        let Some(segment) = self.open.as_mut() else {
-            return Ok(Vec::new());
-        };
-        let appended = segment.append(group, &mut self.buffer);
-        self.end = Position { segment: segment.number, offset: segment.synced };
-        if appended.is_err() {
-            // After a failed write or sync nothing is known of the tail: cut it off and never write here again.
-            let (length, path) = (segment.synced, segment.path.clone());
-            if let Err(source) = segment.file.set_len(length) {
-                tracing::warn!(segment = %path.display(), %source, "the unacknowledged end of the segment could not be cut off");
-            }
-            self.open = None;
-        }
-        appended
     }
 
     // Entries reach the loader before clients hear of it: a read that follows an acknowledgement finds them.

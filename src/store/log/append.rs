@@ -1,0 +1,132 @@
+//! Appends groups of requests to the newest segment and syncs each group once.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::record::{Position, SEGMENT_HEADER, SegmentHeader, Stamp, entry_header};
+use super::{LogError, Replay, segment_path};
+use crate::model::clock::Clock;
+use crate::otlp::sink::Accepted;
+
+/// A segment is closed once it is this long.
+const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The name itself must survive a power cut, not only the bytes.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(LogError::io("sync folder", folder))
+}
+
+/// The present in Unix seconds.
+pub(super) fn now_s() -> u64 {
+    Duration::from_nanos(u64::try_from(Clock::Wall.now()).unwrap_or(0)).as_secs()
+}
+
+struct OpenSegment {
+    file: File,
+    path: PathBuf,
+    number: u64,
+    seed: u64,
+    synced: u64,
+}
+
+impl OpenSegment {
+    fn create(folder: &Path, number: u64, previous: Position) -> Result<Self, LogError> {
+        // Drawn by chance; a hasher of its own is the standard library's way to get at that.
+        let seed = RandomState::new().build_hasher().finish();
+        let header = SegmentHeader { number, seed, previous };
+        let path = segment_path(folder, number);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(LogError::io("create segment", &path))?;
+        file.write_all(&header.encode()).map_err(LogError::io("write segment", &path))?;
+        file.sync_all().map_err(LogError::io("sync segment", &path))?;
+        sync_folder(folder)?;
+        Ok(Self { file, path, number, seed, synced: SEGMENT_HEADER as u64 })
+    }
+
+    fn append(&mut self, group: &[Accepted], buffer: &mut Vec<u8>) -> Result<Vec<Position>, LogError> {
+        buffer.clear();
+        let stamp = Stamp(now_s());
+        let mut ends = Vec::with_capacity(group.len());
+        for request in group {
+            buffer.extend_from_slice(&entry_header(request, self.synced, stamp, self.seed));
+            buffer.extend_from_slice(&request.body);
+            ends.push(Position { segment: self.number, offset: self.synced + buffer.len() as u64 });
+        }
+        self.file.write_all(buffer).map_err(LogError::io("write segment", &self.path))?;
+        self.file.sync_data().map_err(LogError::io("sync segment", &self.path))?;
+        self.synced += buffer.len() as u64;
+        Ok(ends)
+    }
+}
+
+/// The end of the log that is written.
+pub struct Appender {
+    folder: PathBuf,
+    next_segment: u64,
+    /// Where the newest segment ends.
+    end: Position,
+    open: Option<OpenSegment>,
+    buffer: Vec<u8>,
+    tip: watch::Sender<Position>,
+}
+
+impl Appender {
+    /// Goes on behind what was replayed.
+    #[must_use]
+    pub fn new(folder: PathBuf, replayed: &Replay) -> Self {
+        let (next_segment, end) = (replayed.next_segment, replayed.end);
+        Self { folder, next_segment, end, open: None, buffer: Vec::new(), tip: watch::Sender::new(end) }
+    }
+
+    /// Up to where the log is synced: tells everybody who reads on behind it.
+    #[must_use]
+    pub fn tip(&self) -> watch::Receiver<Position> {
+        self.tip.subscribe()
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of the last group.
+    pub(super) fn group_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Appends and syncs; says where each request ends. Nothing of a group that fails is ever read.
+    pub fn append(&mut self, group: &[Accepted]) -> Result<Vec<Position>, LogError> {
+        if self.open.as_ref().is_none_or(|segment| segment.synced >= SEGMENT_BYTES_MAX) {
+            self.open = None;
+            // Counted before it is tried: a number whose file could only half be made is never used again.
+            let number = self.next_segment;
+            self.next_segment += 1;
+            self.open = Some(OpenSegment::create(&self.folder, number, self.end)?);
+        }
+        let Some(segment) = self.open.as_mut() else {
+            return Ok(Vec::new());
+        };
+        let appended = segment.append(group, &mut self.buffer);
+        self.end = Position { segment: segment.number, offset: segment.synced };
+        if appended.is_err() {
+            // After a failed write or sync nothing is known of the tail: cut it off and never write here again.
+            let (length, path) = (segment.synced, segment.path.clone());
+            if let Err(source) = segment.file.set_len(length) {
+                tracing::warn!(segment = %path.display(), %source, "the unacknowledged end of the segment could not be cut off");
+            }
+            self.open = None;
+        } else {
+            self.tip.send_replace(self.end);
+        }
+        appended
+    }
+}
