@@ -27,7 +27,7 @@ use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEve
 
 use super::encode::encode;
 use super::export::{Parcel, Target, send_within};
-use super::host::Host;
+use super::host::Place;
 use super::identity::{Identity, Wish};
 use super::propagation::{Inherited, format_traceparent};
 use super::spans::{context_attributes, resource, result_word, run_attributes, scope, system_time};
@@ -91,8 +91,7 @@ struct Shared {
     identity: Identity,
     root: SpanId,
     context: Context,
-    host: Host,
-    host_class: String,
+    place: Place,
     started_ns: UnixNanos,
     began: Instant,
     before: OwnUsage,
@@ -121,10 +120,7 @@ impl Pipeline {
         context.read_event_file(lookup);
         let wish = Wish { pipeline: Some(name), step: None, run_id: options.run_id.as_deref(), program: name };
         let identity = Identity::choose(wish, &context, &Inherited::read(lookup));
-        let host = Host::read();
-        let host_class = lookup("PERFLINE_HOST_CLASS")
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| host.class(context.runner.as_deref()));
+        let place = Place::read(&context, lookup);
         let shared = Shared {
             root: identity.root.unwrap_or_else(|| RandomIdGenerator::default().new_span_id()),
             started_ns: options.clock.now(),
@@ -135,8 +131,7 @@ impl Pipeline {
             options,
             identity,
             context,
-            host,
-            host_class,
+            place,
         };
         Self { shared: Arc::new(shared), finished: false }
     }
@@ -299,8 +294,7 @@ impl Shared {
         }
         spans.insert(0, self.root_span(outcome));
         let lookup = |name: &str| environment.get(name).cloned();
-        let resource =
-            resource(&self.identity, &self.host, &self.host_class, self.context.environment.as_deref(), lookup);
+        let resource = resource(&self.identity, &self.place, self.context.environment.as_deref(), lookup);
         match &self.options.destination {
             Destination::Caller => delivery.requests = Some(encode(&resource, spans, &[])),
             Destination::Collector(endpoint) => {
@@ -319,7 +313,7 @@ impl Shared {
         let mut attributes = run_attributes(&self.identity);
         attributes.push(KeyValue::new("cicd.pipeline.action.name", "RUN"));
         attributes.push(KeyValue::new("cicd.pipeline.result", result_word(outcome)));
-        attributes.extend(context_attributes(&self.context, &self.host_class));
+        attributes.extend(context_attributes(&self.context, &self.place.class));
         attributes.extend(self.before.until_now());
         attributes.append(&mut self.attributes.lock().unwrap_or_else(PoisonError::into_inner));
         let parent = self.identity.parent.as_ref().map_or(SpanId::INVALID, SpanContext::span_id);

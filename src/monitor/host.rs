@@ -1,6 +1,9 @@
 //! Names the kind of machine, so that a baseline never mixes fast hosts with slow ones.
 
+use opentelemetry::KeyValue;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use super::context::Context;
 
 /// What is known about the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +58,45 @@ impl Host {
             class.push_str(runner);
         }
         class
+    }
+}
+
+/// Where a run runs: the machine, and the class that it counts as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    host: Host,
+    /// `PERFLINE_HOST_CLASS`, else what the machine gives.
+    pub(super) class: String,
+    runner: Option<String>,
+}
+
+impl Place {
+    /// Looks at this machine, and at what CI says of its runner.
+    pub(super) fn read(context: &Context, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let host = Host::read();
+        let runner = context.runner.clone();
+        let said = lookup("PERFLINE_HOST_CLASS").filter(|text| !text.is_empty());
+        let class = said.unwrap_or_else(|| host.class(runner.as_deref()));
+        Self { host, class, runner }
+    }
+
+    /// As resource attributes; what is unknown is left out.
+    pub(super) fn attributes(&self) -> Vec<KeyValue> {
+        let Host { cpu_model, cores, memory_bytes, arch, os } = &self.host;
+        let mut attributes = vec![
+            KeyValue::new("host.arch", *arch),
+            KeyValue::new("os.type", *os),
+            KeyValue::new("perfline.host_class", self.class.clone()),
+        ];
+        let mut count = |key: &'static str, value: Option<i64>| {
+            attributes.extend(value.filter(|count| *count > 0).map(|count| KeyValue::new(key, count)));
+        };
+        // The semantic conventions have no names for these two.
+        count("perfline.host.cores", i64::try_from(*cores).ok());
+        count("perfline.host.memory_bytes", i64::try_from(*memory_bytes).ok());
+        attributes.extend((!cpu_model.is_empty()).then(|| KeyValue::new("host.cpu.model.name", cpu_model.clone())));
+        attributes.extend(self.runner.clone().map(|runner| KeyValue::new("perfline.runner", runner)));
+        attributes
     }
 }
 

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::encode::encode;
 use super::error::MonitorError;
 use super::export::{Parcel, Target, send};
-use super::host::Host;
+use super::host::Place;
 use super::identity::{Identity, Wish};
 use super::points::PointRecorder;
 use super::propagation::{Inherited, format_traceparent};
@@ -113,17 +113,14 @@ impl Plan {
             program,
         };
         let identity = Identity::choose(wish, &context, &inherited);
-        let host = Host::read();
-        let host_class = lookup("PERFLINE_HOST_CLASS")
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| host.class(context.runner.as_deref()));
+        let place = Place::read(&context, lookup);
         Self {
-            resource: resource(&identity, &host, &host_class, context.environment.as_deref(), lookup),
+            resource: resource(&identity, &place, context.environment.as_deref(), lookup),
             variables: variables(&identity, &inherited),
             disabled: lookup("OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
             identity,
             context,
-            host_class,
+            host_class: place.class,
         }
     }
 }

@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use super::child::Ending;
 use super::context::Context;
-use super::host::Host;
+use super::host::Place;
 use super::identity::Identity;
 use super::outputs::Outputs;
 use super::usage::Usage;
@@ -54,17 +54,12 @@ pub(super) fn scope() -> InstrumentationScope {
 /// The run stands here as well, so that a step or a point that comes alone is still told apart.
 pub(super) fn resource(
     identity: &Identity,
-    host: &Host,
-    host_class: &str,
+    place: &Place,
     environment: Option<&str>,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Resource {
-    let mut attributes = vec![
-        KeyValue::new("service.name", identity.pipeline.clone()),
-        KeyValue::new("host.arch", host.arch),
-        KeyValue::new("os.type", host.os),
-        KeyValue::new("perfline.host_class", host_class.to_owned()),
-    ];
+    let mut attributes = place.attributes();
+    attributes.push(KeyValue::new("service.name", identity.pipeline.clone()));
     attributes.extend(environment.map(|name| KeyValue::new("deployment.environment.name", name.to_owned())));
     // Of equal keys the last one stays.
     attributes.extend(said_attributes(&lookup("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default()));

@@ -249,3 +249,19 @@ async fn a_process_started_in_the_background_counts_as_part_of_the_command() {
     let report = run(shell("sleep 0.3 & wait")).await.expect("runs");
     assert_eq!(report.usage.processes_max, Some(2), "{:?}", report.usage);
 }
+
+#[tokio::test]
+async fn the_machine_is_told_part_by_part_on_the_resource() {
+    let environment =
+        [("PERFLINE_HOST_CLASS", "bench"), ("GITHUB_ACTIONS", "true"), ("RUNNER_ENVIRONMENT", "github-hosted")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let report = run(RunRequest { environment, ..shell("exit 0") }).await.expect("runs");
+    let requests = report.requests.expect("requests");
+    let traces = ExportTraceServiceRequest::decode(requests.traces.as_slice()).expect("decodes");
+    let said = texts(&traces.resource_spans[0].resource.as_ref().expect("a resource").attributes);
+    assert_eq!(said["perfline.host_class"], "bench");
+    assert_eq!(said["perfline.runner"], "github-hosted");
+    let cores = std::thread::available_parallelism().expect("cores").get().to_string();
+    assert_eq!(said["perfline.host.cores"], cores);
+    assert!(said["perfline.host.memory_bytes"].parse::<u64>().expect("a number") > 1 << 20);
+}
