@@ -51,7 +51,7 @@ pub(crate) struct ImportArgs {
     format: Format,
 }
 
-fn parse_signal(word: &str) -> Result<Signal, String> {
+pub(super) fn parse_signal(word: &str) -> Result<Signal, String> {
     Signal::ALL
         .into_iter()
         .find(|signal| signal.as_str() == word)
@@ -60,7 +60,7 @@ fn parse_signal(word: &str) -> Result<Signal, String> {
 
 /// What an import did.
 #[derive(Debug, Default, serde::Serialize)]
-struct Summary {
+pub(super) struct Summary {
     files: usize,
     spans: u64,
     points: u64,
@@ -82,14 +82,7 @@ const EXAMPLES_MAX: usize = 10;
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let files = expand(&args.paths)?;
     let backend = args.store.open_with(None, args.anonymize.as_deref())?;
-    let progress = progress_bar(files.len());
-    let mut importer = Importer { backend: &backend, signal: args.signal, summary: Summary::default() };
-    let imported = files.iter().try_for_each(|path| {
-        progress.inc(1);
-        importer.file(path)
-    });
-    progress.finish_and_clear();
-    let mut summary = importer.summary;
+    let (mut summary, imported) = read_files(&backend, &files, args.signal);
     // What was read before a failure is stored: settle it all the same.
     let settled = backend.settle().and_then(|()| backend.detect());
     backend.close()?;
@@ -102,13 +95,30 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(args.strict && !summary.refused.is_empty())))
 }
 
+/// Reads files into a store, up to the first that cannot be read; what was read stays.
+pub(super) fn read_files(
+    backend: &Backend,
+    files: &[PathBuf],
+    signal: Option<Signal>,
+) -> (Summary, Result<(), Failure>) {
+    let progress = progress_bar(files.len());
+    let mut importer = Importer { backend, signal, summary: Summary::default() };
+    let read = files.iter().try_for_each(|path| {
+        progress.inc(1);
+        importer.file(path)
+    });
+    progress.finish_and_clear();
+    (importer.summary, read)
+}
+
 fn progress_bar(files: usize) -> ProgressBar {
     // indicatif draws on standard error and only on a terminal.
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files, {elapsed}");
     ProgressBar::new(files as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn told(summary: &Summary) -> String {
+/// The summary in words.
+pub(super) fn told(summary: &Summary) -> String {
     let counts = [
         (summary.spans, "spans"),
         (summary.points, "points"),
@@ -133,7 +143,8 @@ fn told(summary: &Summary) -> String {
     text
 }
 
-fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// The files of a list of paths: of a folder, those in it that hold telemetry.
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
