@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::StoreError;
-use super::rows::{Row, batch_to_rows};
+use super::rows::{Row, batch_to_rows, json_columns, read_json};
 use super::sql;
 use crate::model::{Run, Step};
 
@@ -87,9 +87,30 @@ impl Reader {
         let text = text.trim().trim_end_matches(';').trim_end();
         let said = |error: duckdb::Error| StoreError::Query(explain(&error));
         self.connection.execute_batch("begin transaction read only").map_err(said)?;
-        let found = self.run(&read_only(text)?, &HashMap::new()).map_err(said);
+        let found = read_only(text).and_then(|text| self.run_typed(&text).map_err(said));
         drop(self.connection.execute_batch("rollback"));
         found
+    }
+
+    /// As `run`, with JSON columns as JSON.
+    fn run_typed(&self, text: &str) -> duckdb::Result<Vec<Row>> {
+        let mut rows = self.run(text, &HashMap::new())?;
+        // What describes itself is no query that could be described.
+        let types = if text.starts_with("select") && !rows.is_empty() {
+            self.run(&format!("describe {text}"), &HashMap::new())?
+        } else {
+            Vec::new()
+        };
+        let said = |row: &'_ Row, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let types: Vec<(String, String)> =
+            types.iter().map(|row| (said(row, "column_name"), said(row, "column_type"))).collect();
+        let columns = json_columns(types.iter().map(|(name, kind)| (name.as_str(), kind.as_str())));
+        for row in &mut rows {
+            for column in &columns {
+                row.get_mut(column).map(read_json);
+            }
+        }
+        Ok(rows)
     }
 
     fn run(&self, statement: &str, parameters: &Parameters<'_>) -> duckdb::Result<Vec<Row>> {

@@ -5,8 +5,8 @@ use duckdb::arrow::array::{
     ListArray, MapArray, StringArray, StructArray,
 };
 use duckdb::arrow::datatypes::{
-    DataType, Date32Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use duckdb::arrow::record_batch::RecordBatch;
 use duckdb::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -23,22 +23,28 @@ pub(crate) fn batch_to_rows(batch: &RecordBatch) -> Vec<Row> {
     let schema = batch.schema();
     (0..batch.num_rows())
         .map(|row| {
-            schema
-                .fields()
-                .iter()
-                .zip(batch.columns())
-                .map(|(field, column)| (field.name().clone(), typed(field, value_at(column, row))))
-                .collect()
+            let columns = schema.fields().iter().zip(batch.columns());
+            columns.map(|(field, column)| (field.name().clone(), value_at(column, row))).collect()
         })
         .collect()
 }
 
-// DuckDB hands JSON over as text and says so beside it.
-fn typed(field: &Field, value: Value) -> Value {
-    let is_json = field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json");
+/// Which columns hold JSON, by DuckDB's names of their types: as Arrow they are text like any.
+pub(crate) fn json_columns<'a>(types: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let is_json = |kind: &str| kind.trim_end_matches("[]") == "JSON";
+    types.into_iter().filter(|(_, kind)| is_json(kind)).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Makes JSON of the text of a JSON column, or of a list of it.
+pub(crate) fn read_json(value: &mut Value) {
     match value {
-        Value::String(text) if is_json => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        other => other,
+        Value::String(text) => {
+            if let Ok(read) = serde_json::from_str(text) {
+                *value = read;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(read_json),
+        _ => {}
     }
 }
 

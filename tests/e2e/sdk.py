@@ -118,7 +118,7 @@ def judge(said):
     require_equal("spans", len(said["spans"]), 2 * RUNS * 4)
     require_equal("log records", len(said["logs"]), 2 * RUNS)
     # A cumulative counter is sent at the flush and again at the shutdown: the newest value of each counts.
-    newest = {point["attributes"]: point["value"] for point in sorted(said["metric_points"], key=lambda point: point["time"])}
+    newest = {str(point["attributes"]): point["value"] for point in sorted(said["metric_points"], key=lambda point: point["time"])}
     require_equal("the counters", sorted(newest.values()), [RUNS * 100, RUNS * 100])
     require_equal("runs", len(said["list of runs"]), 2 * RUNS)
     failures = sorted((run["pipeline"], run["run_id"]) for run in said["list of runs"] if run["outcome"] != "success")
