@@ -30,6 +30,7 @@ statements! {
     SCHEMA_USAGE = "schema/0004_usage.sql";
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
+    SCHEMA_NAMED_POINTS = "schema/0006_named_points.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";
@@ -171,6 +172,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "alerts", text: SCHEMA_ALERTS },
     Migration { version: 4, name: "usage", text: SCHEMA_USAGE },
     Migration { version: 5, name: "alert_groups", text: SCHEMA_ALERT_GROUPS },
+    Migration { version: 6, name: "named_points", text: SCHEMA_NAMED_POINTS },
 ];
 
 #[cfg(test)]

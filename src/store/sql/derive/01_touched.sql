@@ -9,6 +9,37 @@
 set variable derive_from_ns = (select greatest(coalesce(min(from_ns), 0), 86400000000000) - 86400000000000 from touched_traces);
 set variable derive_to_ns = (select least(coalesce(max(to_ns), 0), 9000000000000000000) + 86400000000000 from touched_traces);
 
+-- A score may come long after its run: its trace got no span lately. Then the run it belongs to is near, too.
+create or replace temp table derive_scored as
+select distinct t.trace_hi, t.trace_lo, t.to_ns
+from touched_traces as t
+inner join score_rows as q
+    on q.trace_hi = t.trace_hi and q.trace_lo = t.trace_lo and q.at_ns between t.from_ns and t.to_ns
+where q.at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns');
+
+create or replace temp table derive_late as
+select min(m.first_ns) as from_ns
+from (
+    select s.trace_hi, s.trace_lo, max(m.first_ns) as first_ns
+    from (
+        select *
+        from derive_scored
+        anti join (
+            select trace_hi, trace_lo
+            from span_rows
+            semi join derive_scored using (trace_hi, trace_lo)
+            where start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+        ) using (trace_hi, trace_lo)
+    ) as s
+    inner join run_traces as m on m.trace_hi = s.trace_hi and m.trace_lo = s.trace_lo and m.first_ns <= s.to_ns
+    group by s.trace_hi, s.trace_lo
+) as m;
+
+set variable derive_from_ns = (
+    select least(getvariable('derive_from_ns'), coalesce(min(from_ns) - 86400000000000, getvariable('derive_from_ns')))
+    from derive_late
+);
+
 -- Keys of the runs that this derivation writes.
 create or replace temp table derive_new (run_key varchar);
 

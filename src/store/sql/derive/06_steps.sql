@@ -1,6 +1,6 @@
 -- Question: which spans are the steps of each run, and which step is around each span?
 -- Needs: derive_nodes, derive_links (02), derive_members (04), derive_heads (05)
--- Leaves: temp tables derive_inside (node, unit, step_node), derive_steps.
+-- Leaves: temp tables derive_inside (node, unit, step_node), derive_failed (node), derive_steps.
 
 -- A step is what a rule says, else a plain child of a plain run span. What a rule wants only at the top
 -- is no step inside another one, and nothing repeats the name of the step around it.
@@ -69,6 +69,19 @@ walk as (
 select node, unit, step_node, name
 from walk;
 
+-- Spans that failed and were not tried again: no later span of that name under the same parent.
+create or replace temp table derive_failed as
+select n.node
+from derive_nodes as n
+left join derive_links as l using (node)
+where n.status = 2
+    and not exists (
+        select 1
+        from derive_links as k
+        inner join derive_nodes as m on m.node = k.node
+        where k.parent = l.parent and m.name = n.name and m.start_ns > n.start_ns
+    );
+
 create or replace temp table derive_steps as
 with
 named as (
@@ -81,7 +94,7 @@ named as (
                 when n.step is null
                     then regexp_replace(
                         i.name,
-                        '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\b[0-9]{4,}\b',
+                        '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\b[0-9]{4,}\b|\b[0-9a-fA-F]{8,}\b',
                         '{id}',
                         'g'
                     )
@@ -102,8 +115,7 @@ named as (
 failing_inside as (
     select distinct i.step_node as node
     from derive_inside as i
-    inner join derive_nodes as n using (node)
-    where n.status = 2
+    inner join derive_failed as f using (node)
 ),
 ended as (
     select

@@ -8,39 +8,47 @@ from id_names
 where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
 group by id;
 
--- A score of a span belongs to its run; one of a trace as a whole to the run of the trace that started last
--- before it.
+-- A score belongs to the run of its span, one of a trace as a whole to the run of the trace that started last
+-- before it: however long after, but where the trace id came again meanwhile.
 create or replace temp table derive_scores as
 with
+again as (
+    select trace_hi, trace_lo, first_ns
+    from run_traces
+    where first_ns > getvariable('derive_to_ns')
+),
 said as (
-    select distinct trace_hi, trace_lo, span_id, start_ns, name, score, label, at_ns
-    from score_rows
-    where at_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
-)
-select distinct m.unit, n.node, q.name, q.score, q.label, q.at_ns
-from said as q
-inner join derive_nodes as n
-    on n.trace_hi = q.trace_hi
-    and n.trace_lo = q.trace_lo
-    and n.span_id = q.span_id
-    and coalesce(n.start_ns = q.start_ns, true)
-inner join derive_members as m on m.node = n.node
-union
-select unit, null, name, score, label, at_ns
-from (
+    select distinct q.trace_hi, q.trace_lo, q.span_id, q.start_ns, q.name, q.score, q.label, q.at_ns
+    from score_rows as q
+    semi join derive_traces using (trace_hi, trace_lo)
+    anti join again as a
+        on a.trace_hi = q.trace_hi and a.trace_lo = q.trace_lo and a.first_ns <= q.at_ns
+    where q.at_ns >= getvariable('derive_from_ns')
+),
+placed as (
     select
         m.unit,
-        q.*,
+        case when q.span_id <> 0 then n.node end as node,
+        q.name,
+        q.score,
+        q.label,
+        q.at_ns,
+        -- A log record names its span without saying when it started: ids may come again.
         row_number() over (
-            partition by q.trace_hi, q.trace_lo, q.name, q.at_ns
+            partition by q.trace_hi, q.trace_lo, q.span_id, q.start_ns, q.name, q.score, q.label, q.at_ns
             order by n.start_ns <= q.at_ns desc, n.start_ns desc, m.unit
         ) as place
     from said as q
-    inner join derive_nodes as n on n.trace_hi = q.trace_hi and n.trace_lo = q.trace_lo
+    inner join derive_nodes as n
+        on n.trace_hi = q.trace_hi
+        and n.trace_lo = q.trace_lo
+        and (q.span_id = 0 or (n.span_id = q.span_id and coalesce(n.start_ns = q.start_ns, true)))
     inner join derive_members as m on m.node = n.node
-    inner join derive_heads as h on h.unit = m.unit and h.node = n.node
-    where q.span_id = 0
+    left join derive_heads as h on h.unit = m.unit and h.node = n.node
+    where q.span_id <> 0 or h.node is not null
 )
+select distinct unit, node, name, score, label, at_ns
+from placed
 where place = 1;
 
 create or replace temp table derive_runs as
@@ -69,9 +77,10 @@ members as (
         max(coalesce(n.host_memory_bytes, n.resource_host_memory_bytes)) as host_memory_bytes,
         max(coalesce(n.runner, n.resource_runner)) as runner,
         max(n.start_ns) as last_start_ns,
-        count(*) filter (where n.status = 2 and not n.is_quiet) as failed_spans
+        count(f.node) filter (where not n.is_quiet) as failed_spans
     from derive_members as m
     inner join derive_nodes as n using (node)
+    left join derive_failed as f using (node)
     where not m.is_surrounding
     group by m.unit
 ),

@@ -25,6 +25,19 @@ fresh as (
     inner join run_rows as r using (run_key)
     inner join resource_facts as f on f.run_id = r.run_id
     union all
+    -- Points that name the run themselves, whoever sends them, and may have come before it.
+    select
+        p.resource_id,
+        greatest(p.first_ns, r.started_ns - 60000000000),
+        least(p.last_ns, coalesce(r.ended_ns, r.started_ns) + 120000000000)
+    from derive_new as n
+    inner join run_rows as r using (run_key)
+    inner join named_points as p
+        on p.run_id = r.run_id
+        and p.last_ns >= r.started_ns - 60000000000
+        and p.first_ns <= coalesce(r.ended_ns, r.started_ns) + 120000000000
+    where p.last_ns >= getvariable('derive_from_ns') and p.first_ns <= getvariable('derive_to_ns')
+    union all
     select resource_id, from_ns, to_ns
     from touched_resources
 ),
@@ -90,11 +103,15 @@ near as (
     where p.time_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
 )
 select
-    n.point_key,
-    n.time_ns,
-    n.resource_id,
-    n.process,
-    coalesce(
+    point_key,
+    time_ns,
+    resource_id,
+    process,
+    own_run_id,
+    coalesce(own_run_id, run_id) as run_id
+from (
+    select
+        n.*,
         case
             when contains(n.attributes, 'run')
                 then list_extract(list_filter(json_extract_string(n.attributes, [
@@ -107,15 +124,34 @@ select
                     '$."run_id"',
                     '$."run.id"'
                 ]), lambda id : id is not null), 1)
-        end,
-        n.run_id
-    ) as run_id
-from near as n
-where exists (
-    select 1
-    from derive_reach as a
-    where a.process = n.process and n.time_ns between a.from_ns and a.to_ns
+        end as own_run_id
+    from near as n
+    where exists (
+        select 1
+        from derive_reach as a
+        where a.process = n.process and n.time_ns between a.from_ns and a.to_ns
+    )
 );
+
+insert into named_points by name
+select
+    n.own_run_id as run_id,
+    n.resource_id,
+    min(n.time_ns) as first_ns,
+    max(n.time_ns) as last_ns
+from derive_readings as n
+where n.own_run_id is not null
+    and not exists (
+        select 1
+        from named_points as k
+        where k.run_id = n.own_run_id
+            and k.resource_id = n.resource_id
+            and n.time_ns between k.first_ns and k.last_ns
+            and k.last_ns >= getvariable('derive_from_ns')
+            and k.first_ns <= getvariable('derive_to_ns')
+    )
+group by n.own_run_id, n.resource_id
+order by first_ns, run_id, resource_id;
 
 create or replace temp table derive_point_runs as
 with

@@ -43,6 +43,10 @@ where p.time_ns < c.ns
         where k.resource_id = p.resource_id and p.time_ns between k.first_ns and k.last_ns
     );
 
+delete from named_points as p
+using prune_cutoff as c
+where p.last_ns < c.ns;
+
 delete from log_rows as l
 using prune_cutoff as c
 where l.time_ns < c.ns
