@@ -15,6 +15,9 @@ use crate::otlp::value::{AttrValue, write_attributes_json};
 /// OTLP `StatusCode` of a failure.
 const STATUS_ERROR: u8 = 2;
 
+/// So much of a line is no word that another line begins with as well, bytes.
+const TITLE_BYTES: usize = 20;
+
 /// Attributes that a run keeps.
 const RUN_ATTRIBUTES_MAX: usize = 128;
 
@@ -57,7 +60,7 @@ pub(super) fn classify(
         let rule = &tables.rules[usize::from(candidate)];
         let taken = rule.spec.role != Role::Context
             && reading.matched.iter().any(|other| category(other.spec.role) == category(rule.spec.role));
-        if !taken && rule.conditions.iter().all(|condition| reading.holds(condition)) {
+        if !taken && rule.conditions.iter().all(|condition| reading.holds(condition) != condition.not) {
             reading.matched.push(rule);
         }
     }
@@ -168,9 +171,12 @@ impl<'t, 'a> Reading<'t, 'a> {
 
     fn describe(&self, facts: &mut SpanFacts) {
         facts.pipeline = self.name_of(Fact::Pipeline);
-        facts.fallback =
-            names::fold(self.span.name).and_then(|name| identity(&name)).or_else(|| self.resource.service.clone());
         facts.run_id = self.name_of(Fact::RunId);
+        // A span that is named by the id of its run has no name.
+        facts.fallback = match &facts.run_id {
+            Some(id) if id == self.span.name.trim() => self.resource.service.clone(),
+            _ => self.name_of(Fact::Fallback),
+        };
         facts.name_id = self.name_of(Fact::NameId);
         facts.attempt = self.attempt();
         if let Some(word) = self.text_of(Fact::Outcome).and_then(|word| self.outcome_word(&word)) {
@@ -227,9 +233,7 @@ impl<'t, 'a> Reading<'t, 'a> {
             .span
             .events
             .iter()
-            .filter(|event| {
-                self.matched.iter().any(|rule| rule.spec.retry_events.iter().any(|name| name == event.name))
-            })
+            .filter(|event| self.matched.iter().any(|rule| rule.retry_events.iter().any(|name| name.holds(event.name))))
             .count();
         (retries > 0).then(|| i32::try_from(retries).unwrap_or(i32::MAX - 1) + 1)
     }
@@ -319,11 +323,23 @@ impl<'t, 'a> Reading<'t, 'a> {
             Some(path) => json_text(&json_path(&value, path)?)?,
             None => text(&value)?.into_owned(),
         };
-        let beginner = treatment.unless_begins.as_deref().and_then(|key| self.tables.numbers.get(key));
-        if beginner.and_then(|key| self.resource.known(*key)).is_some_and(|text| text.starts_with(found.as_str())) {
+        if treatment.unless_begins.iter().any(|key| self.begins(key, &found)) {
             return None;
         }
         treat(treatment, &found)
+    }
+
+    /// Whether an attribute, of the span or its resource, begins with this text: with this line, or so much of one
+    /// that it is no single word.
+    fn begins(&self, key: &str, beginning: &str) -> bool {
+        let Some(key) = self.tables.numbers.get(key) else { return false };
+        let beginning = beginning.trim();
+        let begins = |text: &str| {
+            text.lines().next().is_some_and(|line| line.trim() == beginning)
+                || (beginning.len() >= TITLE_BYTES && text.starts_with(beginning))
+        };
+        self.value(*key).and_then(text).is_some_and(|text| begins(&text))
+            || self.resource.known(*key).is_some_and(begins)
     }
 
     fn read_number(&self, source: &'t Source) -> Option<f64> {

@@ -74,6 +74,8 @@ pub(super) struct Condition {
     pub(super) equals: Option<Vec<String>>,
     pub(super) unlike: Option<Vec<String>>,
     pub(super) is_name: bool,
+    /// It must not hold.
+    pub(super) not: bool,
 }
 
 /// A rule, ready to be asked.
@@ -82,6 +84,7 @@ pub(super) struct Rule {
     pub(super) spec: RuleSpec,
     pub(super) conditions: Vec<Condition>,
     pub(super) facts: BTreeMap<Fact, Vec<Source>>,
+    pub(super) retry_events: Vec<Glob>,
 }
 
 /// A score, ready to be read.
@@ -183,13 +186,14 @@ impl Tables {
         for condition in &spec.when {
             conditions.push(self.condition(file, &spec.id, condition)?);
         }
-        let trigger = conditions.iter().min_by_key(|condition| match condition.subject {
-            Subject::Key(_) => 0,
-            Subject::Any(_) => 1,
-            Subject::Scope(_) => 2,
-            Subject::Resource(_) => 3,
-            _ => 4,
-        });
+        let trigger =
+            conditions.iter().filter(|condition| !condition.not).min_by_key(|condition| match condition.subject {
+                Subject::Key(_) => 0,
+                Subject::Any(_) => 1,
+                Subject::Scope(_) => 2,
+                Subject::Resource(_) => 3,
+                _ => 4,
+            });
         match trigger.map(|condition| &condition.subject) {
             Some(Subject::Key(key)) => self.keys[usize::from(*key)].rules.push(index),
             Some(Subject::Any(keys)) => {
@@ -209,7 +213,8 @@ impl Tables {
             let place = format!("rule `{}`", spec.id);
             facts.insert(*fact, self.sources(file, &place, sources)?);
         }
-        self.rules.push(Rule { spec, conditions, facts });
+        let retry_events = spec.retry_events.iter().map(|name| Glob::new(name)).collect();
+        self.rules.push(Rule { spec, conditions, facts, retry_events });
         Ok(())
     }
 
@@ -249,6 +254,7 @@ impl Tables {
             equals: spec.equals.as_ref().map(lower),
             unlike: spec.unlike.as_ref().map(lower),
             is_name: spec.is_name,
+            not: spec.not,
         })
     }
 
@@ -260,7 +266,7 @@ impl Tables {
                     SourceSpec::Key(from) => (from, None),
                     SourceSpec::Treated(treatment) => (&treatment.from, Some(treatment.clone())),
                 };
-                if let Some(key) = treatment.as_ref().and_then(|treatment| treatment.unless_begins.as_deref()) {
+                for key in treatment.iter().flat_map(|treatment| &treatment.unless_begins) {
                     self.read_number(file, key)?;
                 }
                 Ok(Source { base: self.base(file, place, from)?, treatment })

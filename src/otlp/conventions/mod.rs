@@ -9,6 +9,7 @@ mod compile;
 mod context;
 mod error;
 mod facts;
+mod literal;
 mod names;
 mod readable;
 mod scores;

@@ -65,6 +65,8 @@ pub(super) struct ReadableSpec {
 pub(super) enum Fact {
     /// Name of the pipeline.
     Pipeline,
+    /// Its name where nothing else says one.
+    Fallback,
     /// Id of the run, as text.
     RunId,
     /// Name of the step.
@@ -178,9 +180,9 @@ pub(super) struct Treatment {
     /// Fold ids, dates and long numbers, so that few names remain.
     #[serde(default)]
     pub(super) fold: bool,
-    /// No value at all where this resource attribute begins with it.
+    /// No value at all where one of these attributes, of the span or its resource, begins with it.
     #[serde(default)]
-    pub(super) unless_begins: Option<String>,
+    pub(super) unless_begins: Vec<String>,
     /// Added to a number.
     #[serde(default)]
     pub(super) add: f64,
@@ -298,7 +300,7 @@ pub(super) struct RuleSpec {
     /// It failed if a span inside it failed, whatever its own status.
     #[serde(default)]
     pub(super) fails_inside: bool,
-    /// Events that each tell of a retry within the span.
+    /// Events that each tell of a retry within the span; `*` at the end stands for anything.
     #[serde(default)]
     pub(super) retry_events: Vec<String>,
 }
@@ -340,6 +342,9 @@ pub(super) struct ConditionSpec {
     /// With `key` or `resource`: the value is the span's name.
     #[serde(default)]
     pub(super) is_name: bool,
+    /// It must not hold.
+    #[serde(default)]
+    pub(super) not: bool,
 }
 
 /// Marks of plain request instrumentation.

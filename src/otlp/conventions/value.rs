@@ -7,6 +7,7 @@ use prost::Message;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::literal::python;
 use crate::otlp::value::AttrValue;
 
 /// Longest JSON text that is looked into, bytes: longer ones are payloads, not usage.
@@ -100,7 +101,9 @@ fn json_number(value: &Value) -> Option<f64> {
 
 fn json(value: &AttrValue<'_>) -> Option<Value> {
     match *value {
-        AttrValue::Str(text) if text.len() <= JSON_BYTES_MAX => serde_json::from_str(text).ok(),
+        AttrValue::Str(text) if text.len() <= JSON_BYTES_MAX => {
+            serde_json::from_str(text).ok().or_else(|| python(text))
+        }
         AttrValue::Nested(bytes) if bytes.len() <= JSON_BYTES_MAX => AnyValue::decode(bytes).ok().map(any_to_json),
         _ => None,
     }
@@ -162,6 +165,8 @@ mod tests {
         assert_eq!(json_path(&usage, "missing.a"), None);
         assert_eq!(json_sum(&usage), Some(134.0));
         assert_eq!(json_sum(&AttrValue::Str(r#"{"input":1,"output":2,"total":3}"#)), Some(3.0));
+        // Trap 10: Python prints its dictionaries otherwise.
+        assert_eq!(json_path(&AttrValue::Str("{'input': 120, 'more': None}"), "input"), Some(Value::from(120)));
     }
 
     #[test]
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_nothing_and_never_a_panic() {
-        for text in ["", "{'a': 1}", "nan", "[", "{\"a\":"] {
+        for text in ["", "{'b': 1}", "nan", "[", "{\"a\":"] {
             assert_eq!(json_path(&AttrValue::Str(text), "a"), None, "{text}");
         }
         assert_eq!(json_path(&AttrValue::Nested(&[0xff, 0x01]), "a"), None);
