@@ -60,6 +60,8 @@ struct Measured {
     new_spans: u64,
     derive_s: f64,
     us_per_new_span: f64,
+    /// Cost of a new span as a share of that at the first size.
+    ratio_to_first: f64,
 }
 
 pub(super) fn run(args: &DeriveArgs) -> Result<ExitCode, Failure> {
@@ -75,7 +77,9 @@ pub(super) fn run(args: &DeriveArgs) -> Result<ExitCode, Failure> {
     for wanted in &args.stored {
         let missing = wanted.saturating_sub(made * RUN_SPANS);
         fill(&store, &mut made, missing)?;
-        sizes.push(measure(&store, &mut made, args.new)?);
+        let size = measure(&store, &mut made, args.new)?;
+        let first = sizes.first().map_or(size.us_per_new_span, |first: &Measured| first.us_per_new_span);
+        sizes.push(Measured { ratio_to_first: size.us_per_new_span / first, ..size });
     }
     let lost = check(&store, made)?;
     store.close()?;
@@ -118,7 +122,7 @@ fn measure(store: &Store, made: &mut u64, new: u64) -> Result<Measured, Failure>
     let derive_s = seconds[ROUNDS / 2];
     #[expect(clippy::cast_precision_loss, reason = "a benchmark's counts are small")]
     let us_per_new_span = derive_s * 1e6 / new as f64;
-    Ok(Measured { spans_stored, runs_stored, new_spans: new, derive_s, us_per_new_span })
+    Ok(Measured { spans_stored, runs_stored, new_spans: new, derive_s, us_per_new_span, ratio_to_first: 1.0 })
 }
 
 /// Says what is missing; every run that was sent must be there.
@@ -137,6 +141,7 @@ fn told(sizes: &[Measured]) -> String {
         ("new spans", Align::Right),
         ("derived in", Align::Right),
         ("per new span", Align::Right),
+        ("ratio", Align::Right),
     ];
     let mut table = Table::new(&heads);
     for size in sizes {
@@ -148,6 +153,7 @@ fn told(sizes: &[Measured]) -> String {
             count(size.new_spans),
             format_duration(size.derive_s),
             format!("{:.1} us", size.us_per_new_span),
+            format!("{:.2}", size.ratio_to_first),
         ]);
     }
     table.render(None)
