@@ -281,3 +281,49 @@ fn a_report_carries_the_users_title_logo_and_css() {
     std::fs::write(fixture.path("own/nobody.html"), "x").unwrap();
     fixture.refused(&["report", "--out", "r", "--templates", "own"], "nobody.html");
 }
+
+#[test]
+fn run_keeps_the_parts_of_the_machine_as_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store.duckdb");
+    let perfline = |arguments: &[&str]| {
+        let mut command = Command::cargo_bin("perfline").unwrap();
+        command.args(arguments).current_dir(folder.path()).env("PERFLINE_STORE", &store);
+        for name in ["GITHUB_ACTIONS", "RUNNER_ENVIRONMENT"] {
+            command.env(name, if name == "GITHUB_ACTIONS" { "true" } else { "self-hosted" });
+        }
+        let output = command.assert().success().get_output().clone();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    perfline(&["run", "--store", store.to_str().unwrap(), "--pipeline", "p", "--", "true"]);
+    let text = perfline(&[
+        "query",
+        "--format",
+        "json",
+        "select cpu_model, cpu_cores, host_memory_bytes, runner, host_class, attributes from runs",
+    ]);
+    let runs: Value = serde_json::from_str(&text).unwrap();
+    let run = &runs[0];
+    let cores = std::thread::available_parallelism().unwrap().get() as u64;
+    assert_eq!(run["cpu_cores"].as_u64(), Some(cores), "{run}");
+    assert!(run["host_memory_bytes"].as_u64().unwrap() > 1 << 20, "{run}");
+    assert!(run["runner"].as_str().unwrap().starts_with("self-hosted"), "{run}");
+    let class = run["host_class"].as_str().unwrap();
+    // A machine that names no processor has no column for it.
+    let model = run["cpu_model"].as_str().unwrap_or("unknown-cpu");
+    assert!(class.contains(model) && class.contains(&format!("{cores}c")), "{run}");
+    // JSON comes as JSON, not as text.
+    assert!(run["attributes"].is_object(), "{run}");
+}
+
+#[test]
+fn json_columns_come_as_json_and_text_stays_text() {
+    let fixture = Fixture::new();
+    let rows = fixture.json(&["query", "select attributes, [attributes] as list, cast('[1, null]' as json) as plain, '{}' as text, attributes ->> 'x' as missing from runs limit 1"]);
+    let row = &rows[0];
+    assert!(row["attributes"].is_object() && row["list"][0].is_object(), "{row}");
+    assert_eq!(
+        (row["plain"].to_string(), &row["text"], &row["missing"]),
+        ("[1,null]".to_owned(), &Value::from("{}"), &Value::Null)
+    );
+}

@@ -218,3 +218,30 @@ fn both_spellings_of_a_resource_are_one_figure() {
     let hosts = store.value("select count(distinct run_key) from resource_samples where scope = 'host'");
     assert_eq!(hosts, 4);
 }
+
+#[test]
+fn points_that_name_their_run_find_it_whoever_comes_first() {
+    let run = scenario(
+        "named",
+        json!([
+            {"id": "a", "trace": "1", "name": "load", "at": [0, 20], "attributes": {"cicd.pipeline.name": "load", "cicd.pipeline.run.id": "r-1", "cicd.pipeline.result": "success"}},
+            {"id": "b", "trace": "1", "parent": "a", "name": "late", "at": [18, 19], "attributes": {"cicd.pipeline.task.name": "late"}},
+        ]),
+    )
+    .requests();
+    let named = || vec![text("cicd.pipeline.run.id", "r-1")];
+    // Another process, of which nothing but the point itself says whose it is.
+    let points = vec![point(0, 5, 1.0, named()), point(0, 15, 2.0, named()), point(0, 15, 2.0, Vec::new())];
+    let metrics = request(vec![text("service.name", "watcher")], vec![counter("rows.read", 1, points)]);
+    let orders = [
+        vec![run[0].clone(), run[1].clone(), metrics.clone()],
+        vec![metrics.clone(), run[0].clone(), run[1].clone()],
+        // Derived anew by a span that comes last, the run keeps its points.
+        vec![run[0].clone(), metrics, run[1].clone()],
+    ];
+    for order in orders {
+        let store = store_of(order);
+        assert_eq!(store.value("select count(*) from metric_points where run_id = 'r-1'"), 2);
+        assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 1);
+    }
+}

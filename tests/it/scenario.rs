@@ -128,7 +128,7 @@ impl Scenario {
 
 /// Seconds after the beginning.
 fn at(seconds: &Value) -> u64 {
-    BEGIN_NS + (seconds.as_f64().unwrap() * 1e9).round() as u64
+    BEGIN_NS.saturating_add_signed((seconds.as_f64().unwrap() * 1e9).round() as i64)
 }
 
 fn key_values(object: &Value) -> Vec<KeyValue> {
