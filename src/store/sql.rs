@@ -31,6 +31,7 @@ statements! {
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
     SCHEMA_NAMED_POINTS = "schema/0006_named_points.sql";
+    SCHEMA_NUMBERS = "schema/0007_numbers.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";
@@ -173,6 +174,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "usage", text: SCHEMA_USAGE },
     Migration { version: 5, name: "alert_groups", text: SCHEMA_ALERT_GROUPS },
     Migration { version: 6, name: "named_points", text: SCHEMA_NAMED_POINTS },
+    Migration { version: 7, name: "numbers", text: SCHEMA_NUMBERS },
 ];
 
 #[cfg(test)]

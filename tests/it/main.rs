@@ -9,6 +9,7 @@
 
 mod alerts;
 mod anonymize;
+mod attributes;
 mod commands;
 mod costs;
 mod e2e;
@@ -20,6 +21,7 @@ mod metrics;
 mod report_build;
 mod report_history;
 mod scenario;
+mod screen;
 mod support;
 mod tools;
 mod traps;

@@ -1,25 +1,30 @@
 //! What many spans share is written once, as a set: their name, their events, most of their attributes. What
-//! differs stays with the span, value by value, in a column per place.
+//! differs stays with the span, value by value, in a column per place: as a number where it is one with text around it,
+//! else as text.
 //!
 //! A set holds the shared attributes as JSON members, and the keys of the places. Which keys are shared shows
 //! as they come: a key is, until it had more than `shared_max` values; the name and the events count as keys too.
 //! Where sets multiply all the same, fewer keys are shared, in the end none, so that memory stays bounded whatever
 //! clients send.
 
-use std::collections::{HashMap, HashSet};
+mod form;
+mod key;
+mod set;
+
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use ahash::RandomState;
 use duckdb::Connection;
-use duckdb::types::Value;
-use serde_json::json;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use super::append::Small;
 use crate::otlp::conventions::{KeyTraits, Rules};
-use crate::otlp::value::{AttrValue, write_json, write_string_json};
 use crate::otlp::wire::key_value;
 use crate::store::StoreError;
+use form::Formed;
+use key::{Key, key_of, label, write_member};
+use set::{Place, Set};
 
 /// Values of a span that have a column of their own; further ones lie together in `more`.
 pub(super) const PLACES: usize = 4;
@@ -33,6 +38,8 @@ const KEYS_MAX: usize = 4_096;
 const SHARED_BYTES_MAX: usize = 256;
 /// Marks a key whose value stays with the span.
 const OWN: u16 = 0x8000;
+/// Marks one of those whose value is a number: its form follows.
+const FORMED: u16 = 0x4000;
 /// The number under which a span's name is counted.
 const NAME: u16 = 0;
 /// The number under which a span's events are counted.
@@ -80,40 +87,23 @@ pub(super) struct SpanSets {
     /// Keys of the span before: the next one mostly has the same.
     order: Vec<u16>,
     scratch: Vec<u8>,
-    own: Vec<u32>,
+    own: Vec<Own>,
     more: Vec<u32>,
 }
 
-struct Key {
-    /// The key as a `KeyValue` message begins with it.
-    prefix: Box<[u8]>,
-    traits: KeyTraits,
-    is_shared: bool,
-    values: HashSet<u64, RandomState>,
-    span: u64,
+/// An attribute that has a column of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// Its place among the span's attributes.
+    pub(super) at: u32,
+    /// What of its value is stored, where the set has its form.
+    pub(super) number: Option<u64>,
 }
 
 impl SpanSets {
     /// Those that are stored already, as far as they are remembered.
     pub(super) fn stored_in(connection: &Connection) -> Result<Self, StoreError> {
-        let failed = "read span sets";
-        let mut statement = connection
-            .prepare(
-                "select set_id, attributes, [key_1, key_2, key_3, key_4], name, events \
-                 from span_sets order by set_id desc limit 16384",
-            )
-            .map_err(StoreError::sql(failed))?;
-        let rows = statement
-            .query_map([], |row| {
-                let keys: Vec<String> = match row.get(2)? {
-                    Value::List(keys) => keys.into_iter().filter_map(text_of).collect(),
-                    _ => Vec::new(),
-                };
-                let (name, events): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
-                Ok((row.get(0)?, Set { members: row.get(1)?, keys, name, events }))
-            })
-            .map_err(StoreError::sql(failed))?;
-        let found: Vec<(u32, Set)> = rows.collect::<Result<_, _>>().map_err(StoreError::sql(failed))?;
+        let found = Set::stored_in(connection, SETS_MAX).map_err(StoreError::sql("read span sets"))?;
         let mut sets = Self::new(found.iter().map(|(id, _)| id + 1).max().unwrap_or(1));
         sets.stored.extend(found.into_iter().map(|(id, set)| (set.content().into_boxed_str(), id)));
         Ok(sets)
@@ -154,8 +144,8 @@ impl SpanSets {
         }
     }
 
-    /// Places of the attributes that have a column of their own, in the order of the columns.
-    pub(super) fn own(&self) -> &[u32] {
+    /// The attributes that have a column of their own, in the order of the columns.
+    pub(super) fn own(&self) -> &[Own] {
         &self.own
     }
 
@@ -212,13 +202,22 @@ impl SpanSets {
                 continue;
             }
             if self.own.len() < PLACES && !self.is_loose {
-                self.scratch.extend((number | OWN).to_le_bytes());
-                self.own.push(place);
+                let formed = known.is_formed.then(|| formed(raw)).flatten();
+                self.push_own(number, place, formed);
             } else {
                 self.more.push(place);
             }
         }
         traits
+    }
+
+    fn push_own(&mut self, number: u16, at: u32, formed: Option<Formed<'_>>) {
+        let mark = if formed.is_some() { OWN | FORMED } else { OWN };
+        self.scratch.extend((number | mark).to_le_bytes());
+        if let Some(formed) = formed {
+            formed.form.write_content(&mut self.scratch);
+        }
+        self.own.push(Own { at, number: formed.map(|formed| formed.number) });
     }
 
     /// The number of an attribute's key; `None` where there are too many.
@@ -267,7 +266,7 @@ impl SpanSets {
             let Ok((key, value)) = key_value(raw) else { continue };
             // A key that repeats was counted with its first value.
             let came_before = || parts.attributes.iter().take(at).any(|before| key_of(before) == key);
-            if self.own.contains(&place) || self.more.contains(&place) || came_before() {
+            if self.own.iter().any(|own| own.at == place) || self.more.contains(&place) || came_before() {
                 continue;
             }
             if let Some(number) = self.numbers.get(key).copied() {
@@ -275,26 +274,38 @@ impl SpanSets {
             }
             write_member(key, &value, &mut set.members);
         }
+        changed |= self.make_places(parts.attributes, &mut set.places);
         if changed || self.is_crowded() {
             return None;
         }
-        let own = self.own.iter().filter_map(|at| parts.attributes.get(*at as usize));
-        set.keys = own.map(|raw| label(key_of(raw))).collect();
         let set_id = self.store(&set);
         self.sets.insert(content, set_id);
         Some(set_id)
     }
 
+    /// What becomes of the values that stay with the span; whether a form more made its key one of texts.
+    fn make_places(&mut self, attributes: &[&[u8]], places: &mut Vec<Place>) -> bool {
+        let mut changed = false;
+        for own in &self.own {
+            let Some(raw) = attributes.get(own.at as usize) else { continue };
+            let key = key_of(raw);
+            let Some(found) = own.number.and_then(|_| formed(raw)) else {
+                places.push(Place::Text(label(key)));
+                continue;
+            };
+            let mut content = Vec::new();
+            found.form.write_content(&mut content);
+            let known = self.numbers.get(key).and_then(|number| self.keys.get_mut(usize::from(*number)));
+            changed |= known.is_some_and(|known| known.count_form(xxh3_64(&content), self.shared_max));
+            places.push(Place::Number(found.form.member(key)));
+        }
+        changed
+    }
+
     /// Notes a value of a shared key; whether that made it one that is not.
     fn count(&mut self, number: u16, value: &[u8]) -> bool {
-        let Some(known) = self.keys.get_mut(usize::from(number)) else { return false };
-        known.values.insert(xxh3_64(value));
-        if known.values.len() > self.shared_max {
-            known.is_shared = false;
-            known.values = HashSet::default();
-            return true;
-        }
-        false
+        let known = self.keys.get_mut(usize::from(number));
+        known.is_some_and(|known| known.count_value(xxh3_64(value), self.shared_max))
     }
 
     /// Whether there were too many sets: then fewer keys are shared from here on.
@@ -307,7 +318,7 @@ impl SpanSets {
         self.sets.clear();
         self.stored.clear();
         for key in &mut self.keys {
-            key.is_shared &= self.shared_max > 0 && key.values.len() <= self.shared_max;
+            key.tighten(self.shared_max);
         }
         true
     }
@@ -319,82 +330,14 @@ impl SpanSets {
         }
         let set_id = self.next_id;
         self.next_id += 1;
-        let mut row = json!({ "set_id": set_id, "attributes": set.members, "name": set.name, "events": set.events });
-        for (at, key) in set.keys.iter().enumerate() {
-            row[format!("key_{}", at + 1)] = json!(key);
-        }
-        self.rows.push(row.to_string());
+        self.rows.push(set.row(set_id));
         self.stored.insert(content.into_boxed_str(), set_id);
         set_id
     }
 }
 
-impl Key {
-    fn new(text: &str, traits: KeyTraits, is_shared: bool) -> Self {
-        Self { prefix: prefix_of(text), traits, is_shared, values: HashSet::default(), span: 0 }
-    }
-}
-
-/// A row of `span_sets`.
-#[derive(Clone, Debug, Default)]
-struct Set {
-    /// Attributes as JSON members.
-    members: String,
-    /// Keys of the values that stay with the span, as they stand before them.
-    keys: Vec<String>,
-    name: Option<String>,
-    events: Option<String>,
-}
-
-impl Set {
-    /// Everything in one text; no two sets have the same.
-    fn content(&self) -> String {
-        json!([self.members, self.keys, self.name, self.events]).to_string()
-    }
-}
-
-fn text_of(value: Value) -> Option<String> {
-    match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// Appends `"key":value`, behind a comma where something stands before it.
-fn write_member(key: &str, value: &AttrValue<'_>, out: &mut String) {
-    if !out.is_empty() {
-        out.push(',');
-    }
-    write_string_json(key, out);
-    out.push(':');
-    write_json(value, out);
-}
-
-/// A key as it stands before its value.
-fn label(key: &str) -> String {
-    let mut text = String::new();
-    write_string_json(key, &mut text);
-    text.push(':');
-    text
-}
-
-/// The key of an encoded `KeyValue`.
-fn key_of(raw: &[u8]) -> &str {
-    key_value(raw).map_or("", |(key, _)| key)
-}
-
-/// The field with which a `KeyValue` of this key begins: tag, length, text. A length differs where one key begins
-/// another.
-fn prefix_of(key: &str) -> Box<[u8]> {
-    let mut prefix = vec![0x0a];
-    let mut length = key.len();
-    while length >= 0x80 {
-        prefix.push(0x80 | (length & 0x7f) as u8);
-        length >>= 7;
-    }
-    prefix.push((length & 0x7f) as u8);
-    prefix.extend_from_slice(key.as_bytes());
-    prefix.into_boxed_slice()
+fn formed(raw: &[u8]) -> Option<Formed<'_>> {
+    key_value(raw).ok().and_then(|(_, value)| Formed::of(&value))
 }
 
 /// Appends a key's number and its value as it is encoded, so that no two contents look alike; `false`, and nothing,

@@ -22,7 +22,9 @@ table! {
     /// Rows of `span_rows`.
     SpanTable {
         trace_hi: U64, trace_lo: U64, span_id: U64, parent_span_id: U64, start_ns: I64, duration_ns: I64,
-        resource_id: U64, scope_id: U64, kind: U8, status: U8, set_id: U32, name: Text, value_1: Text, value_2: Text, value_3: Text, value_4: Text, more: Text, rest: Text,
+        resource_id: U64, scope_id: U64, kind: U8, status: U8, set_id: U32, name: Text,
+        number_1: U64, value_1: Text, number_2: U64, value_2: Text, number_3: U64, value_3: Text, number_4: U64, value_4: Text,
+        more: Text, rest: Text,
     }
 }
 
@@ -108,16 +110,24 @@ impl SpanColumns {
 
     fn push_attributes(&mut self, attributes: &[&[u8]], sets: &SpanSets) {
         let table = &mut self.table;
-        let columns: [&mut Text; PLACES] =
-            [&mut table.value_1, &mut table.value_2, &mut table.value_3, &mut table.value_4];
+        let columns: [(&mut U64, &mut Text); PLACES] = [
+            (&mut table.number_1, &mut table.value_1),
+            (&mut table.number_2, &mut table.value_2),
+            (&mut table.number_3, &mut table.value_3),
+            (&mut table.number_4, &mut table.value_4),
+        ];
         let mut own = sets.own().iter();
-        for column in columns {
-            match own.next().and_then(|at| key_value(attributes.get(*at as usize)?).ok()) {
-                None => column.append_null(),
+        for (numbers, texts) in columns {
+            let own = own.next();
+            let number = own.and_then(|own| own.number);
+            numbers.append_option(number);
+            let raw = own.filter(|_| number.is_none()).and_then(|own| attributes.get(own.at as usize));
+            match raw.and_then(|raw| key_value(raw).ok()) {
+                None => texts.append_null(),
                 Some((_, value)) => {
                     self.text.clear();
                     write_json(&value, &mut self.text);
-                    column.append_value(&self.text);
+                    texts.append_value(&self.text);
                 }
             }
         }

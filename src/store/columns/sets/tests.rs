@@ -4,7 +4,10 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use prost::Message;
 
+use serde_json::json;
+
 use super::*;
+use crate::otlp::value::{AttrValue, write_json};
 
 fn encoded(attributes: &[(&str, AttrValue<'_>)]) -> Vec<Vec<u8>> {
     let any = |value: &AttrValue<'_>| match *value {
@@ -30,17 +33,23 @@ fn encode(sets: &mut SpanSets, attributes: &[(&str, AttrValue<'_>)]) -> (u32, St
     (encoded.set_id, json_of(sets, encoded.set_id, &raw))
 }
 
-/// As the view puts it together.
+/// As the view puts it together, but for `format()`, which is DuckDB's.
 fn json_of(sets: &SpanSets, set_id: u32, attributes: &[&[u8]]) -> String {
     let content =
         sets.stored.iter().find(|(_, id)| **id == set_id).map_or(r#"["",[],null,null]"#, |(content, _)| &**content);
-    let (shared, keys, ..): (String, Vec<String>, Option<String>, Option<String>) =
+    let (shared, places, ..): (String, Vec<(bool, String)>, Option<String>, Option<String>) =
         serde_json::from_str(content).unwrap();
     let mut members: Vec<String> = Some(shared).filter(|shared| !shared.is_empty()).into_iter().collect();
-    for (key, at) in keys.into_iter().zip(sets.own()) {
-        let mut member = key;
-        write_json(&key_value(attributes[*at as usize]).unwrap().1, &mut member);
-        members.push(member);
+    for ((is_number, text), own) in places.into_iter().zip(sets.own()) {
+        assert_eq!(is_number, own.number.is_some());
+        members.push(match own.number {
+            Some(number) => text.replace("{:016x}", &format!("{number:016x}")).replace("{}", &number.to_string()),
+            None => {
+                let mut member = text;
+                write_json(&key_value(attributes[own.at as usize]).unwrap().1, &mut member);
+                member
+            }
+        });
     }
     let mut more = String::new();
     sets.write_more(attributes, &mut more);
@@ -74,12 +83,35 @@ fn attributes_come_back_whole_whatever_was_shared() {
         &mut sets,
         &[
             ("http.request.method", AttrValue::Str("GET")),
-            ("url.path", AttrValue::Str("/new")),
+            ("url.path", AttrValue::Str("/items/4711")),
             ("port", AttrValue::Int(1)),
             ("quoted\"key", AttrValue::Double(0.25)),
         ],
     );
     assert_eq!(sets.stored.len(), before, "what varies makes no set");
+}
+
+#[test]
+fn a_number_with_text_around_it_is_stored_as_a_number_while_the_text_repeats() {
+    let mut sets = SpanSets::new(1);
+    let mut turn = |path: &str| {
+        let (set_id, json) = encode(&mut sets, &[("url.path", AttrValue::Str(path))]);
+        assert_eq!(value_of(&json), json!({ "url.path": path }));
+        (set_id, sets.own().first().and_then(|own| own.number))
+    };
+    // Until there were many values, they are shared.
+    for at in 0..SHARED_VALUES_MAX {
+        assert_eq!(turn(&format!("/items/{at}")).1, None);
+    }
+    let (first, number) = turn("/items/4711");
+    assert_eq!(number, Some(4711));
+    assert_eq!(turn("/items/4712"), (first, Some(4712)));
+    assert_eq!(turn("/nothing").1, None, "no number");
+    for at in 0..40 {
+        let name = "abcdefghijklmnopqrstuvwxyz".repeat(2);
+        turn(&format!("/{}/1", &name[..=at]));
+    }
+    assert_eq!(turn("/items/4713").1, None, "too many texts around it: they stay with their spans");
 }
 
 #[test]

@@ -17,10 +17,10 @@ select
         '{' || concat_ws(
             ',',
             nullif(a.attributes, ''),
-            a.key_1 || s.value_1,
-            a.key_2 || s.value_2,
-            a.key_3 || s.value_3,
-            a.key_4 || s.value_4,
+            coalesce(a.key_1 || s.value_1, format(a.format_1, s.number_1)),
+            coalesce(a.key_2 || s.value_2, format(a.format_2, s.number_2)),
+            coalesce(a.key_3 || s.value_3, format(a.format_3, s.number_3)),
+            coalesce(a.key_4 || s.value_4, format(a.format_4, s.number_4)),
             s.more
         ) || '}' as json
     ) as attributes,

@@ -1,0 +1,82 @@
+//! A row of `span_sets`: what its spans share, and how the values that stay with them are put back.
+
+use duckdb::types::Value;
+use duckdb::{Connection, Row};
+use serde_json::json;
+
+/// A set as it is stored.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Set {
+    /// Attributes as JSON members.
+    pub(super) members: String,
+    /// What the spans' own values are, column by column.
+    pub(super) places: Vec<Place>,
+    pub(super) name: Option<String>,
+    pub(super) events: Option<String>,
+}
+
+/// How a value that stays with its span becomes a JSON member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By this key, as it stands before the value.
+    Text(String),
+    /// By this format, into which the number is put.
+    Number(String),
+}
+
+impl Set {
+    /// The newest `count` sets with their ids, newest first.
+    pub(super) fn stored_in(connection: &Connection, count: usize) -> duckdb::Result<Vec<(u32, Self)>> {
+        let mut statement = connection.prepare(
+            "select set_id, attributes, [key_1, key_2, key_3, key_4], [format_1, format_2, format_3, format_4], name, \
+             events from span_sets order by set_id desc limit ?",
+        )?;
+        let rows = statement.query_map([i64::try_from(count).unwrap_or(i64::MAX)], Self::of_row)?;
+        rows.collect()
+    }
+
+    fn of_row(row: &Row<'_>) -> duckdb::Result<(u32, Self)> {
+        let (keys, formats) = (texts(row.get(2)?), texts(row.get(3)?));
+        let place = |(key, format): (Option<String>, Option<String>)| {
+            key.map(Place::Text).or_else(|| format.map(Place::Number))
+        };
+        let places = keys.into_iter().zip(formats).map_while(place).collect();
+        Ok((row.get(0)?, Self { members: row.get(1)?, places, name: row.get(4)?, events: row.get(5)? }))
+    }
+
+    /// Everything in one text; no two sets have the same.
+    pub(super) fn content(&self) -> String {
+        let places: Vec<(bool, &str)> = self.places.iter().map(Place::parts).collect();
+        json!([self.members, places, self.name, self.events]).to_string()
+    }
+
+    /// The row, by column name.
+    pub(super) fn row(&self, set_id: u32) -> String {
+        let mut row = json!({
+            "set_id": set_id, "attributes": self.members, "name": self.name, "events": self.events
+        });
+        for (at, place) in self.places.iter().enumerate() {
+            let (is_number, text) = place.parts();
+            row[format!("{}_{}", if is_number { "format" } else { "key" }, at + 1)] = json!(text);
+        }
+        row.to_string()
+    }
+}
+
+impl Place {
+    /// Whether it takes a number, and its text.
+    fn parts(&self) -> (bool, &str) {
+        match self {
+            Self::Text(key) => (false, key),
+            Self::Number(format) => (true, format),
+        }
+    }
+}
+
+fn texts(list: Value) -> Vec<Option<String>> {
+    let text = |value| if let Value::Text(text) = value { Some(text) } else { None };
+    match list {
+        Value::List(values) => values.into_iter().map(text).collect(),
+        _ => Vec::new(),
+    }
+}
