@@ -13,7 +13,7 @@ use super::explain::explain_attributes;
 use super::gate::{GateSettings, Newest};
 use super::history::{GATE_RUNS, read_series};
 use super::simulate::parallel::map_seeds;
-use super::whole::{Judgement, add, empty_verdict, judge_whole, settle};
+use super::whole::{Judgement, SUSPECTED_P_MAX, add, empty_verdict, judge_whole, settle};
 use crate::model::{AlertRecord, AlertState, AuditRecord, BaselineKind, Policy, Series, Verdict, VerdictWord};
 use crate::store::{AlertChanges, Reader, Screen, Screened, Store, StoreError};
 
@@ -23,8 +23,9 @@ const DETECTOR_VERSION: u32 = 1;
 const PIPELINES_AT_ONCE: usize = 100;
 /// Runs of a context that are read where the newest set is fixed by time or branch.
 const FIXED_RUNS: usize = 5_000;
-/// Deviations of the summed newest runs below which a series carries no evidence; see docs/accuracy.md.
-const SCREEN_DEVIATE_MIN: f64 = 2.4;
+/// By how much the search over splits at least makes a deviation likelier, in the screen's reckoning: not at all where a
+/// new revision says where to look.
+const SCREEN_SEARCH_FACTOR: f64 = 1.0;
 /// Deviations from which one newest run is odd.
 const SCREEN_ODD_MIN: f64 = 5.0;
 /// Runs before the newest with which the screen knows level and spread.
@@ -222,7 +223,8 @@ fn screen(settings: &GateSettings) -> Screen {
         newest_min: count(settings.newest_count_min),
         needed_count: count(settings.newest_count_min + settings.baseline_count_min),
         known_min: SCREEN_KNOWN_MIN,
-        deviate_min: SCREEN_DEVIATE_MIN,
+        chance_max: settings.false_discovery_max.max(SUSPECTED_P_MAX),
+        search_factor: SCREEN_SEARCH_FACTOR,
         odd_min: SCREEN_ODD_MIN,
     }
 }

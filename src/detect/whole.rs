@@ -10,7 +10,7 @@ use super::moved::find_moved;
 use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Verdict, VerdictWord};
 
 /// Largest adjusted p-value of what is suspected.
-const SUSPECTED_P_MAX: f64 = 0.05;
+pub(super) const SUSPECTED_P_MAX: f64 = 0.05;
 
 /// What the series of one or many pipelines say.
 #[derive(Clone, Debug, PartialEq)]

@@ -53,7 +53,8 @@ pub(crate) struct Screen {
     pub(crate) newest_min: i64,
     pub(crate) needed_count: i64,
     pub(crate) known_min: i64,
-    pub(crate) deviate_min: f64,
+    pub(crate) chance_max: f64,
+    pub(crate) search_factor: f64,
     pub(crate) odd_min: f64,
 }
 
@@ -152,7 +153,8 @@ impl Reader {
             ("newest_min", &screen.newest_min),
             ("needed_count", &screen.needed_count),
             ("known_min", &screen.known_min),
-            ("deviate_min", &screen.deviate_min),
+            ("chance_max", &screen.chance_max),
+            ("search_factor", &screen.search_factor),
             ("odd_min", &screen.odd_min),
         ]);
         self.rows("screen series", sql::DETECT_SCREEN, &parameters)

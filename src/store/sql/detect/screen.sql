@@ -2,11 +2,14 @@
 -- series has each?
 -- Needs: $pipelines (JSON array), $run_count_max (newest runs of a context), $newest_count (runs that may be new),
 --        $baseline_count (runs before them), $newest_min (fewest new ones), $needed_count (fewest runs of a series),
---        $known_min (fewest runs before: with less a series is looked at in full), $deviate_min, $odd_min
+--        $known_min (fewest runs before: with less a series is looked at in full), $chance_max (largest share of false
+--        discoveries at which something is told), $search_factor, $odd_min (deviations of one odd run)
 -- One pass over all series, in logarithms where all values are positive: level and spread of the runs before (median;
--- the larger of MAD and quartile range), then sums of clipped deviations from the newest run back. What no sum lifts
--- above $deviate_min carries no evidence that the gate would take. Two baselines, near and far: after an older change
--- one of them is whole.
+-- the larger of MAD and quartile range), then sums of clipped deviations from the newest run back. Two baselines, near
+-- and far: after an older change one of them is whole. The largest sum gives a lower bound of the chance that the gate
+-- will find (Gordon 1941, for the normal tail; $search_factor times as much for the search over splits), and those of a
+-- pipeline are held against the false discovery rate as the gate does it: what passes here may pass there, what does
+-- not, does not.
 with
 input as (
     select
@@ -16,7 +19,8 @@ input as (
         cast($newest_min as bigint) as newest_min,
         cast($needed_count as bigint) as needed_count,
         cast($known_min as bigint) as known_min,
-        cast($deviate_min as double) as deviate_min,
+        cast($chance_max as double) as chance_max,
+        cast($search_factor as double) as search_factor,
         cast($odd_min as double) as odd_min
 ),
 wanted as (
@@ -59,7 +63,13 @@ of_steps as (
     unpivot (value for metric in (duration, cost, input_tokens, output_tokens))
 ),
 points as (
-    select pipeline, hash(context, step, metric) as series, run_newest, metric = 'success_rate' as is_rate, value
+    select
+        pipeline,
+        hash(context, step, metric) as series,
+        run_newest,
+        metric = 'success_rate' as is_rate,
+        step is not null as is_step,
+        value
     from (from of_runs union all by name from of_steps)
     where isfinite(value)
 ),
@@ -68,6 +78,7 @@ placed as (
         p.pipeline,
         p.series,
         p.is_rate,
+        p.is_step,
         row_number() over (partition by p.series order by p.run_newest) as newest,
         case when not p.is_rate and min(p.value) over (partition by p.series) > 0 then ln(p.value) else p.value end as value
     from points as p
@@ -77,6 +88,7 @@ before as (
         p.series,
         any_value(p.pipeline) as pipeline,
         any_value(p.is_rate) as is_rate,
+        any_value(p.is_step) as is_step,
         count(*) as run_count,
         count(*) filter (where newest > newest_count) as known,
         median(value) filter (where newest > newest_count and newest <= newest_count + baseline_count) as far_level,
@@ -97,6 +109,8 @@ levels as (
     select
         series,
         pipeline,
+        is_rate,
+        is_step,
         run_count,
         known,
         case when is_rate then 1 - failing else far_level end as far_level,
@@ -116,9 +130,10 @@ deviations as (
         l.series,
         l.known,
         p.newest,
-        greatest(-4, least(4, (p.value - l.far_level) / l.far_sigma)) as far,
-        greatest(-4, least(4, (p.value - l.near_level) / l.near_sigma)) as near,
-        least(abs(p.value - l.far_level) / l.far_sigma, abs(p.value - l.near_level) / l.near_sigma) as own
+        -- A failure is no outlier, however rare: only levels are clipped.
+        case when l.is_rate then 1e9 else 4 end as reach,
+        (p.value - l.far_level) / l.far_sigma as far,
+        (p.value - l.near_level) / l.near_sigma as near
     from placed as p
     inner join levels as l on l.series = p.series
     cross join input
@@ -128,36 +143,80 @@ sums as (
     select
         series,
         newest,
-        own,
-        greatest(abs(sum(far) over back), abs(sum(near) over back)) / sqrt(newest + newest * newest / known) as deviate
+        least(abs(far), abs(near)) as own,
+        greatest(
+            abs(sum(greatest(-reach, least(reach, far))) over back),
+            abs(sum(greatest(-reach, least(reach, near))) over back)
+        ) / sqrt(newest + newest * newest / known) as deviate
     from deviations
     window back as (partition by series order by newest)
 ),
-passing as (
+evidence as (
     select
         s.series,
-        max(s.deviate) filter (where s.newest >= input.newest_min) >= any_value(input.deviate_min)
-            or max(s.own) filter (where s.newest = 1) >= any_value(input.odd_min) as passes
+        max(s.deviate) filter (where s.newest >= input.newest_min) as deviate,
+        coalesce(max(s.own) filter (where s.newest = 1) >= any_value(input.odd_min), false) as is_odd
     from sums as s, input
     group by s.series
+),
+chances as (
+    select
+        l.pipeline,
+        l.series,
+        e.is_odd,
+        l.is_step,
+        l.is_rate,
+        case
+            when l.known < input.known_min then 0
+            when e.deviate < 1 then 1
+            else input.search_factor * sqrt(2 / pi()) * exp(-0.5 * e.deviate * e.deviate)
+                * e.deviate / (1 + e.deviate * e.deviate)
+        end as chance
+    from levels as l
+    left join evidence as e on e.series = l.series
+    cross join input
+    where l.run_count >= input.needed_count
+),
+families as (
+    select
+        *,
+        count(*) over family as family,
+        count(*) filter (where is_step) over family as steps
+    from chances
+    window family as (partition by pipeline)
+),
+weighed as (
+    -- The gate's shares of the budget: a success rate has twice that of a level, all steps together at most that of the
+    -- whole runs. A rate's part in the mean of the weights is left out, which only lets more pass.
+    select
+        pipeline,
+        series,
+        is_odd,
+        family,
+        case when steps > family - steps and family > steps then (family - steps) / steps else 1 end as step_weight,
+        chance / case when is_rate then 2 else 1 end / case when is_step then step_weight else 1 end
+            * (family - steps + steps * step_weight) / family as chance
+    from families
+),
+ranked as (
+    select *, row_number() over (partition by pipeline order by chance, series) as place
+    from weighed
+),
+passing as (
+    select r.pipeline, bool_or(r.chance * r.family <= input.chance_max * r.place or r.is_odd) as passes
+    from ranked as r, input
+    group by r.pipeline
+),
+counted as (
+    select
+        l.pipeline,
+        count(*) as series,
+        count(*) filter (where l.run_count < input.needed_count) as insufficient,
+        min(input.needed_count - l.run_count) filter (where l.run_count < input.needed_count) as runs_needed
+    from levels as l, input
+    group by l.pipeline
 )
-select
-    l.pipeline,
-    count(*) as series,
-    count(*) filter (where l.run_count < input.needed_count) as insufficient,
-    min(input.needed_count - l.run_count) filter (where l.run_count < input.needed_count) as runs_needed,
-    coalesce(
-        bool_or(
-            case
-                when l.run_count < input.needed_count then false
-                when l.known < input.known_min then true
-                else coalesce(p.passes, true)
-            end
-        ),
-        false
-    ) as passes
-from levels as l
-left join passing as p on p.series = l.series
-cross join input
-group by l.pipeline
-order by l.pipeline
+select c.pipeline, c.series, c.insufficient, c.runs_needed, coalesce(p.passes, false) as passes
+from counted as c
+left join passing as p on p.pipeline = c.pipeline
+order by c.pipeline
