@@ -314,6 +314,33 @@ impl Forecast {
         canvas.text((x, top - 2.0), "newest run", Type::new(Face::LABEL, Ink::Muted).centre().above())
     }
 
+    // Where the limit's words, that many pixels wide, cover the fewest values: at the right or at the left, and their
+    // foot above its line or below.
+    fn free_place(&self, plot: &Plot<'_>, y: f64, width: f64) -> (bool, f64) {
+        let Place { left, right, top, bottom } = plot.place;
+        let first = self.times().0;
+        let at = |time, value| plot.pixel((seconds(first, time), value));
+        let fan = self.ahead.iter().flat_map(|ahead| {
+            [ahead.low_95, ahead.low_50, ahead.middle, ahead.high_50, ahead.high_95].map(|value| at(ahead.time, value))
+        });
+        // The day on which it is met stands below the line.
+        let met = self.meeting().expected.map(|time| at(time, 0.0).0);
+        let day = met.into_iter().flat_map(|x| (-3..=3).map(move |part| (x + 12.0 * f64::from(part), y + 9.0)));
+        let past = self.history.iter().map(|past| at(past.time, past.value));
+        let drawn: Vec<(f64, f64)> = past.chain(fan).chain(day).collect();
+        let line = Face::STRONG.size + 2.0;
+        let feet = [y - 3.0, y + 3.0 + line].into_iter().filter(|foot| foot - line > top && *foot < bottom);
+        let places = feet.flat_map(|foot| [(false, foot), (true, foot)]);
+        let covered = |(on_right, foot): (bool, f64)| {
+            let x = if on_right { right - 4.0 - width } else { left + 4.0 };
+            let inside = |at: &&(f64, f64)| {
+                (x - 4.0..x + width + 4.0).contains(&at.0) && (foot - line..foot + 2.0).contains(&at.1)
+            };
+            drawn.iter().filter(inside).count()
+        };
+        places.min_by_key(|place| covered(*place)).unwrap_or((false, y - 3.0))
+    }
+
     fn draw_limit(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
         let Some(limit) = self.limit.as_ref() else { return Ok(()) };
         let Place { left, right, top, bottom } = plot.place;
@@ -328,7 +355,14 @@ impl Forecast {
         };
         let words = if inside { words } else { format!("{words}: beyond this chart") };
         let words = Face::STRONG.fit_middle(&words, right - left - 8.0);
-        canvas.text((left + 4.0, y - 3.0), &words, Type::new(Face::STRONG, Ink::Worse).above())?;
+        let (on_right, foot) =
+            if inside { self.free_place(plot, y, Face::STRONG.width(&words)) } else { (false, y - 3.0) };
+        let kind = Type::new(Face::STRONG, Ink::Worse).above();
+        if on_right {
+            canvas.text((right - 4.0, foot), &words, kind.right())?;
+        } else {
+            canvas.text((left + 4.0, foot), &words, kind)?;
+        }
         if !inside {
             return Ok(());
         }
