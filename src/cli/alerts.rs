@@ -12,8 +12,8 @@ use super::{Failure, Format, StoreArg};
 use crate::api::{AlertChange, Backend};
 use crate::detect::Decision;
 use crate::model::unit::{format_change_percent, format_share, parse_time};
-use crate::model::{AlertAction, AlertRecord};
-use crate::report::{Align, Table, clean};
+use crate::model::{AlertAction, AlertRecord, Severity};
+use crate::report::{Align, Table, Tone, clean, severity_tone};
 use crate::store::Row;
 
 /// Judge what is stale and update the alerts; prints what changed. Nobody has to: import, serve, check and report do it
@@ -161,19 +161,34 @@ fn table(rows: &[Row]) -> String {
         let step = if text("step").is_empty() { String::new() } else { format!(" / {}", text("step")) };
         let change = row.get("change_percent").and_then(Value::as_f64);
         let others = row.get("moved_with").and_then(Value::as_u64).unwrap_or_default();
-        table.row([
-            text("alert_id").to_owned(),
-            text("state").to_owned(),
-            text("severity").to_owned(),
-            format!("{}{step}", text("pipeline")),
-            text("metric").to_owned(),
-            change.map_or("–".to_owned(), format_change_percent),
-            text("since_run").to_owned(),
-            if others == 0 { String::new() } else { format!("{others} more") },
-            text("opened_at").get(..16).unwrap_or_default().replace('T', " "),
+        let plain = |text: String| (text, Tone::Plain);
+        let tone = state_tone(text("state"));
+        let severity = Severity::parse(text("severity")).ok();
+        table.toned([
+            (text("alert_id").to_owned(), Tone::Quiet),
+            (text("state").to_owned(), tone),
+            // What is over is no longer bad.
+            (
+                text("severity").to_owned(),
+                if tone == Tone::Quiet { tone } else { severity.map_or(Tone::Plain, severity_tone) },
+            ),
+            plain(format!("{}{step}", text("pipeline"))),
+            plain(text("metric").to_owned()),
+            plain(change.map_or("–".to_owned(), format_change_percent)),
+            plain(text("since_run").to_owned()),
+            plain(if others == 0 { String::new() } else { format!("{others} more") }),
+            (text("opened_at").get(..16).unwrap_or_default().replace('T', " "), Tone::Quiet),
         ]);
     }
-    table.render(terminal_width())
+    table.ansi(terminal_width())
+}
+
+fn state_tone(state: &str) -> Tone {
+    match state {
+        "open" => Tone::Bad,
+        "acknowledged" | "suspected" => Tone::Warn,
+        _ => Tone::Quiet,
+    }
 }
 
 // How often people found an alert real: the detector's own record.

@@ -179,5 +179,5 @@ fn tell(answer: &Answer) -> String {
             said.since_run.clone(),
         ]);
     }
-    format!("{}\n{sum}", table.render(terminal_width()))
+    format!("{}\n{sum}", table.ansi(terminal_width()))
 }

@@ -222,5 +222,5 @@ fn table(all: &[Baseline]) -> String {
             one.warning.clone().unwrap_or_default(),
         ]);
     }
-    table.render(terminal_width())
+    table.ansi(terminal_width())
 }

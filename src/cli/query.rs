@@ -63,7 +63,7 @@ pub(super) fn to_table(rows: &[Row]) -> String {
     for row in rows {
         table.row(row.values().map(plain));
     }
-    table.render(terminal_width())
+    table.ansi(terminal_width())
 }
 
 fn to_csv(rows: &[Row]) -> Result<String, Failure> {

@@ -92,9 +92,11 @@ fn chance(runs: usize, over: usize, metric: Metric, limit: Limit) -> f64 {
 
 fn say(series: &Series, newest: &[SeriesPoint], over: usize, level: f64, limit: Limit) -> String {
     let (key, metric) = (&series.key, series.key.metric);
+    let is_rate = metric == Metric::SuccessRate;
+    let label = if is_rate { metric.title() } else { metric.label().to_owned() };
     let what = match &key.step {
-        Some(step) => format!("{} of step {step}", metric.label()),
-        None => format!("{} of {}", metric.label(), key.pipeline),
+        Some(step) => format!("{label} of step {step}"),
+        None => format!("{label} of {}", key.pipeline),
     };
     let (value, bound) = (format_metric(metric, level), format_metric(metric, limit.value));
     let side = if metric.better() == Better::Lower { "above" } else { "below" };
@@ -105,7 +107,7 @@ fn say(series: &Series, newest: &[SeriesPoint], over: usize, level: f64, limit: 
     let look = worst.map_or(String::new(), |run| {
         format!(" Look at run {} first: {}.", run.run_id, format_metric(metric, run.value))
     });
-    if metric == Metric::SuccessRate {
+    if is_rate {
         return format!("{what} is {value} over the newest {} runs, below its limit of {bound}.{look}", newest.len());
     }
     format!(

@@ -111,6 +111,14 @@ impl Metric {
         }
     }
 
+    /// The same where a sentence begins.
+    #[must_use]
+    pub fn title(self) -> String {
+        // Labels are ASCII.
+        let (first, rest) = self.label().split_at(1);
+        first.to_ascii_uppercase() + rest
+    }
+
     /// Which way is better.
     #[must_use]
     pub fn better(self) -> Better {

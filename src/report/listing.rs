@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::unit::{format_change_percent, format_duration, format_share, format_usd};
-use crate::model::{Metric, Outcome, Run, Step};
+use crate::model::{Metric, Outcome, Run, Severity, Step};
 use crate::track::HealthWord;
 
 use super::clean::shorten;
@@ -140,6 +140,16 @@ pub fn outcome_tone(outcome: Outcome) -> Tone {
         Outcome::Failure | Outcome::TimedOut => Tone::Bad,
         Outcome::Cancelled | Outcome::Skipped => Tone::Quiet,
         Outcome::Unknown => Tone::Warn,
+    }
+}
+
+/// The colour of a severity.
+#[must_use]
+pub fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Critical | Severity::High => Tone::Bad,
+        Severity::Medium => Tone::Warn,
+        Severity::Low | Severity::None => Tone::Plain,
     }
 }
 

@@ -1,10 +1,9 @@
 //! What a terminal sees: the verdict in five seconds, tables and sparklines.
 
-use anstyle::{AnsiColor, Style};
-
 use crate::model::{Finding, Severity, Verdict, VerdictWord};
 
 use super::clean::line;
+use super::listing::severity_tone;
 use super::words::{coverage, gating, headline, levels, place, sort_worst_first, sureness, what};
 
 pub use super::table::{Align, Table, Tone};
@@ -50,9 +49,9 @@ pub fn sparkline_between(values: &[Option<f64>], low: f64, high: f64) -> String 
 fn write_verdict(verdict: &Verdict, fail_on: Severity, colours: bool) -> String {
     let paint = Paint { colours };
     let (word, style) = match verdict.verdict {
-        VerdictWord::Pass => ("PASS", bold(AnsiColor::Green)),
-        VerdictWord::Fail => ("FAIL", bold(AnsiColor::Red)),
-        VerdictWord::InsufficientData => ("NOT ENOUGH DATA", bold(AnsiColor::Yellow)),
+        VerdictWord::Pass => ("PASS", Tone::Good),
+        VerdictWord::Fail => ("FAIL", Tone::Bad),
+        VerdictWord::InsufficientData => ("NOT ENOUGH DATA", Tone::Warn),
     };
     let said = headline(verdict, fail_on);
     let said = said.strip_prefix("not enough data: ").unwrap_or(&said);
@@ -72,7 +71,7 @@ fn write_verdict(verdict: &Verdict, fail_on: Severity, colours: bool) -> String 
 
 /// Four lines: what, since when, how sure, what to do.
 fn tell(finding: &Finding, paint: Paint) -> String {
-    let severity = paint.set(severity_style(finding.severity), finding.severity.as_str());
+    let severity = paint.set(severity_tone(finding.severity), finding.severity.as_str());
     let since = super::words::since(finding);
     let mut out = format!("  {severity}  {}: {}, {}\n", place(finding), what(finding), levels(finding));
     out.push_str(&format!("    since   {since}, {}\n", super::format::when(&finding.since_time)));
@@ -101,26 +100,14 @@ fn smaller(verdict: &Verdict, fail_on: Severity) -> String {
     out
 }
 
-fn bold(colour: AnsiColor) -> Style {
-    colour.on_default().bold()
-}
-
-fn severity_style(severity: Severity) -> Style {
-    match severity {
-        Severity::Critical | Severity::High => bold(AnsiColor::Red),
-        Severity::Medium => bold(AnsiColor::Yellow),
-        Severity::Low | Severity::None => Style::new(),
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Paint {
     colours: bool,
 }
 
 impl Paint {
-    fn set(self, style: Style, text: &str) -> String {
-        if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    fn set(self, tone: Tone, text: &str) -> String {
+        if self.colours { tone.paint(text) } else { text.to_owned() }
     }
 }
 

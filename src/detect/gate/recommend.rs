@@ -37,10 +37,11 @@ pub(super) fn explain(finding: &mut Finding, case: &Case, change: &Change, confi
 
 /// The sentence for one finding.
 fn recommend(finding: &Finding, case: &Case, change: &Change, confirmed: &[Confirmed], cases: &[Case]) -> String {
-    let what = finding.step.as_ref().map_or_else(
-        || format!("{} of {}", finding.metric.label(), finding.pipeline),
-        |step| format!("{} of step {step}", finding.metric.label()),
-    );
+    let label = finding.metric.title();
+    let what = finding
+        .step
+        .as_ref()
+        .map_or_else(|| format!("{label} of {}", finding.pipeline), |step| format!("{label} of step {step}"));
     let direction = if finding.current >= finding.baseline { "rose" } else { "fell" };
     let size = size_of(finding);
     let (before, after) = (format_metric(case.key.metric, change.before), format_metric(case.key.metric, change.after));
