@@ -1,4 +1,4 @@
-"""A real browser opens every page of a report: no console error, the text is there, nothing overflows, axe and html-validate content."""
+"""A real browser opens every page of a report, narrow and wide, light and dark, by keyboard and on paper: nothing overflows, axe and html-validate find nothing."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import sys
 import urllib.parse
 
 import hostile
+import keyboard
+import paper
 from node import node_modules
 from otlp import BEGIN_NS, SECOND_NS, identity, span, traces
 from service import Missing, main, require, require_equal, require_program
@@ -25,7 +27,13 @@ FLAGS = (
     "--disable-component-update --disable-sync --disable-dev-shm-usage --force-color-profile=srgb --hide-scrollbars"
 )
 # width, height, colour scheme
-LOOKS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (360, 740, "light")}
+LOOKS = {
+    "light": (1280, 900, "light"),
+    "dark": (1280, 900, "dark"),
+    "phone": (360, 740, "light"),
+    "dark phone": (360, 740, "dark"),
+    "wide": (1600, 1000, "light"),
+}
 SLOWER_FROM = 31
 
 
@@ -137,6 +145,31 @@ def judge_page(browser, path, look, axe):
     return page
 
 
+def judge_keyboard(browser, path):
+    """Walks one page by keyboard; returns (places reached, tables sorted, lists filtered)."""
+    name = f"{named(path)} (keyboard)"
+    open_page(browser, path, "light")
+    reached = keyboard.walk(browser, name)
+    open_page(browser, path, "light")
+    keyboard.skip_to_content(browser, name)
+    return reached, keyboard.sort_a_table(browser, name), keyboard.filter_a_list(browser, name)
+
+
+def judge_paper(browser, path, axe):
+    """Prints one page on each paper, as seen by a reader of dark pages; returns the pages of each PDF."""
+    counts = {}
+    for size in paper.PAPERS:
+        name = f"{named(path)} (on {size})"
+        open_page(browser, path, "dark")
+        paper.lay_out(browser, size, "dark")
+        paper.judge_layout(browser, name)
+        found = run_axe(browser, axe)
+        require(not found, f"{name}: axe-core finds\n  " + "\n  ".join(found))
+        counts[size] = paper.judge_pdf(paper.print_page(browser, size), size, name)
+    paper.leave(browser)
+    return counts
+
+
 def expect_text(pages):
     """The pages say what a reader came for."""
     index = pages["ordinary/index.html"]
@@ -170,11 +203,17 @@ def script(program, folder, _given):
     browser = open_browser(folder)
     try:
         read = {look: {named(path): judge_page(browser, path, look, axe) for path in paths} for look in LOOKS}
+        walked = [judge_keyboard(browser, path) for path in paths]
+        printed = [judge_paper(browser, path, axe) for path in paths]
     finally:
         browser.quit()
     expect_text(read["light"])
     require(read["light"]["ordinary/index.html"]["background"] != read["dark"]["ordinary/index.html"]["background"], "light and dark look the same")
+    places, sorts, filters = (sum(counts) for counts in zip(*walked))
+    require(sorts and filters, f"tables sorted by keyboard: {sorts}, lists filtered: {filters}")
     print(f"{len(paths)} pages in {', '.join(LOOKS)}: no console error, no request, no overflow; axe-core and html-validate find nothing")
+    print(f"by keyboard: {places} places reached, each seen; {sorts} tables sorted, {filters} lists filtered")
+    print("on paper: " + ", ".join(f"{sum(counts[size] for counts in printed)} pages {size}" for size in paper.PAPERS) + "; nothing cut off")
 
 
 if __name__ == "__main__":
