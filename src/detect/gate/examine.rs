@@ -14,7 +14,7 @@ use crate::detect::settings::Settings;
 use crate::detect::stats::normal::{two_sided, upper_quantile};
 use crate::detect::stats::rank::estimate_shift;
 use crate::detect::stats::rate::{RatePrior, rate_difference_interval};
-use crate::detect::stats::robust::{autocorrelation, mean, mean_variance_inflation, median};
+use crate::detect::stats::robust::{mean, mean_variance_inflation, median};
 use crate::model::{FindingKind, Metric};
 
 /// New runs from which on a shuffle can tell; fewer have too few arrangements.
@@ -23,6 +23,8 @@ const SHUFFLED_COUNT_MIN: usize = 5;
 const FEW_RUNS_PENALTY: f64 = 2.0;
 /// Deviations at which the number of arrangements, not the data, would limit the proof.
 const BEYOND_CHANCE_SIGMA: f64 = 6.0;
+/// How much likelier a change is to begin with another revision than with the same one again.
+const NEW_REVISION_WEIGHT: f64 = 10.0;
 /// Runs by which the likeliest place may differ from that of the best evidence.
 const PLACE_REACH: usize = 6;
 
@@ -114,6 +116,15 @@ fn best_of(case: &Case, start: usize, splits: RangeInclusive<usize>, rho: f64, s
     }
 }
 
+// How likely a change is to begin with a run, before its values are looked at: with another revision rather than amid one.
+fn split_weight(case: &Case, at: usize) -> f64 {
+    let revision = |place: usize| case.points.get(place).and_then(|p| p.revision.as_deref());
+    match (at.checked_sub(1).and_then(revision), revision(at)) {
+        (Some(old), Some(new)) if old != new => NEW_REVISION_WEIGHT,
+        _ => 1.0,
+    }
+}
+
 struct Split {
     at: usize,
     from: usize,
@@ -135,7 +146,8 @@ fn best_level_split(
     let all = judged.slice(0, n);
     let pool = start.max(splits.start().saturating_sub(settings.baseline_count_max));
     let scores = clipped_scores(&all[pool..]);
-    let factors = SplitFactors::new(&scores, n - splits.end()..=n - splits.start());
+    let factors =
+        SplitFactors::new(&scores, n - splits.end()..=n - splits.start(), |count| split_weight(case, n - count));
     let (count, sign) = factors.best_count(&scores);
     let at = n - count;
     let from = start.max(at.saturating_sub(settings.baseline_count_max));
@@ -208,31 +220,6 @@ fn level_p_value(
     let inflation = mean_variance_inflation(best.level.rho, (n - best.at) as f64);
     let shuffled = two_sided(upper_quantile(test.p_value / 2.0) / inflation.sqrt());
     if test.at_limit { by_deviate.min(shuffled) } else { shuffled }
-}
-
-/// Lag-1 correlation of a series' noise with levels before and after its likeliest split taken out; none where it is
-/// too short or a rate.
-pub(super) fn own_correlation(case: &Case, settings: &GateSettings) -> Option<f64> {
-    let n = case.values.len();
-    let newest = n.min(settings.last + settings.baseline_count_max);
-    if case.key.metric == Metric::SuccessRate || newest < 12 {
-        return None;
-    }
-    let judged = JudgedValues::new(&case.values);
-    let all = &judged.slice(0, n)[n - newest..];
-    let split = case.fixed_split.map_or_else(|| best_split(all, 4), |s| s.saturating_sub(n - newest));
-    let scores = clipped_scores(all);
-    let rests: Vec<f64> = [&scores[..split], &scores[split..]]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .flat_map(|part| {
-            let center = mean(part);
-            part.iter().map(move |v| v - center)
-        })
-        .collect();
-    let rho = autocorrelation(&rests);
-    // Two means are estimated: each costs about (1 + 3 rho) / n (Kendall and Ord 1990, 6.5), and the search a little.
-    Some(rho + (4.0 + 10.0 * rho) / newest as f64)
 }
 
 fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {

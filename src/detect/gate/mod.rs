@@ -1,6 +1,7 @@
 //! The gate: did the newest runs get worse than those before them?
 
 mod case;
+mod correlation;
 mod examine;
 mod permute;
 mod rate;
@@ -15,7 +16,8 @@ pub(super) use recommend::tell_cause;
 pub use severity::{Size, grade};
 
 use case::{Case, collect_cases};
-use examine::{Change, Examined, examine, own_correlation};
+use correlation::correlate_noise;
+use examine::{Change, Examined, examine};
 
 use super::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
 use super::stats::multiple::adjust_weighted;
@@ -25,15 +27,6 @@ use crate::model::{
     Better, Explanation, Finding, FindingKind, Metric, Policy, Series, SeriesKey, SeriesPoint, Severity, Verdict,
     VerdictWord,
 };
-
-/// Lag-1 correlation of a pipeline of which nothing is known.
-const USUAL_CORRELATION: f64 = 0.05;
-/// Correlation below which an estimate is mostly chance.
-const CHANCE_CORRELATION: f64 = 0.15;
-/// Factor on it: too low an estimate costs more (a false finding) than one too high.
-const CORRELATION_MARGIN: f64 = 1.25;
-/// Runs at which a series' own correlation counts as much as that of its pipeline.
-const OWN_CORRELATION_WEIGHT: f64 = 120.0;
 
 /// Share of the family's budget that a success rate gets, where a level gets 1.
 const RATE_WEIGHT: f64 = 2.0;
@@ -140,34 +133,11 @@ pub fn likeliest_change(series: &[Series], settings: &GateSettings) -> Option<Li
     Some(Likeliest { p_value, reaches_floor, difference })
 }
 
-// A short series says little of its own autocorrelation; those of one pipeline, which ran on the same machines, say more.
-fn correlate_noise<'a>(
-    cases: &[Case],
-    families: impl Iterator<Item = &'a Vec<usize>>,
-    settings: &GateSettings,
-) -> Vec<f64> {
-    let mut noise = vec![0.0; cases.len()];
-    for places in families {
-        let own: Vec<(usize, f64)> =
-            places.iter().filter_map(|p| own_correlation(&cases[*p], settings).map(|rho| (*p, rho))).collect();
-        let shared = (own.iter().map(|(_, rho)| rho).sum::<f64>() + USUAL_CORRELATION) / (own.len() + 1) as f64;
-        for (place, rho) in own {
-            let count = cases[place].values.len().min(settings.last + settings.baseline_count_max) as f64;
-            let weight = count / (count + OWN_CORRELATION_WEIGHT);
-            let rho = (weight * rho + (1.0 - weight) * shared).clamp(0.0, 0.75);
-            // What chance alone would show is let fade out, not counted in full.
-            noise[place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0);
-        }
-    }
-    noise
-}
-
 fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
     let checked: Vec<(usize, f64)> =
         places.iter().filter_map(|place| examined[*place].p_value().map(|p| (*place, p))).collect();
-    let (p_values, weights): (Vec<f64>, Vec<f64>) =
-        checked.iter().map(|(place, p)| (*p, budget_weight(cases[*place].key.metric))).unzip();
-    let adjusted = adjust_weighted(&p_values, &weights);
+    let p_values: Vec<f64> = checked.iter().map(|(_, p)| *p).collect();
+    let adjusted = adjust_in_family(&checked, cases);
     let share = estimate_changed_share(&p_values);
     let mut confirmed: Vec<(&Case, &Change, f64)> = checked
         .iter()
@@ -188,9 +158,20 @@ fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], setting
         .collect()
 }
 
-// Failures are few and whole numbers: an exact test leaves most of an even share of the budget unspent.
-fn budget_weight(metric: Metric) -> f64 {
-    if metric == Metric::SuccessRate { RATE_WEIGHT } else { 1.0 }
+// However many steps a pipeline has, half of its budget is for whole runs.
+fn adjust_in_family(checked: &[(usize, f64)], cases: &[Case]) -> Vec<f64> {
+    let steps = checked.iter().filter(|(place, _)| cases[*place].key.step.is_some()).count();
+    let wholes = checked.len() - steps;
+    let step_weight = if wholes > 0 && steps > wholes { wholes as f64 / steps as f64 } else { 1.0 };
+    let weigh = |(place, p): &(usize, f64)| {
+        let key = &cases[*place].key;
+        let of_place = if key.step.is_some() { step_weight } else { 1.0 };
+        // Failures are few and whole numbers: an exact test leaves most of an even share of the budget unspent.
+        let of_metric = if key.metric == Metric::SuccessRate { RATE_WEIGHT } else { 1.0 };
+        (*p, of_place * of_metric)
+    };
+    let (p_values, weights): (Vec<f64>, Vec<f64>) = checked.iter().map(weigh).unzip();
+    adjust_weighted(&p_values, &weights)
 }
 
 fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, settings: &GateSettings) -> Finding {

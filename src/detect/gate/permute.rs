@@ -50,8 +50,9 @@ pub(super) struct SplitFactors {
 }
 
 impl SplitFactors {
-    /// For the newest `counts` values of `scores`; `counts` must lie in 1..scores.len().
-    pub(super) fn new(scores: &[f64], counts: RangeInclusive<usize>) -> Self {
+    /// For the newest `counts` values of `scores`; `counts` must lie in 1..scores.len(). `weight_of` says how likely a
+    /// change with so many new values is beforehand: any scale, but never from the values themselves.
+    pub(super) fn new(scores: &[f64], counts: RangeInclusive<usize>, weight_of: impl Fn(usize) -> f64) -> Self {
         let n = scores.len() as f64;
         let mean = scores.iter().sum::<f64>() / n;
         let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
@@ -61,7 +62,10 @@ impl SplitFactors {
             let worth = k * (n - k) / n;
             let gain = worth * EFFECT_SIGMA.powi(2);
             let spread = variance * worth;
-            (-0.5 * gain.ln_1p(), if spread > 0.0 { 0.5 * gain / (1.0 + gain) / spread } else { 0.0 })
+            (
+                weight_of(count).ln() - 0.5 * gain.ln_1p(),
+                if spread > 0.0 { 0.5 * gain / (1.0 + gain) / spread } else { 0.0 },
+            )
         };
         Self { terms: counts.clone().map(term).collect(), counts, mean }
     }
@@ -143,21 +147,21 @@ mod tests {
         // Of the 3,003 ways to choose 5 of 15, one is the largest and one the smallest.
         let values: Vec<f64> = (0..15).map(f64::from).collect();
         let scores = clipped_scores(&values);
-        let test = SplitFactors::new(&scores, 5..=5).test_by_shuffling(&scores, 1.0);
+        let test = SplitFactors::new(&scores, 5..=5, |_| 1.0).test_by_shuffling(&scores, 1.0);
         assert!((test.p_value - 2.0 / 3003.0).abs() < 4e-4, "{test:?}");
     }
 
     #[test]
     fn equal_values_are_no_evidence() {
         let scores = clipped_scores(&[1.0; 20]);
-        assert!(SplitFactors::new(&scores, 3..=10).test_by_shuffling(&scores, 1.0).p_value > 0.9);
+        assert!(SplitFactors::new(&scores, 3..=10, |_| 1.0).test_by_shuffling(&scores, 1.0).p_value > 0.9);
     }
 
     // SciPy 1.16.3: permutation_test of mean - mean, two-sided (twice the smaller tail), all 495 arrangements: 0.016162.
     #[test]
     fn one_split_is_the_permutation_test_of_two_means() {
         let scores = [0.1, -0.4, 0.3, 0.0, -0.2, 0.5, -0.1, 0.2, 0.4, 0.6, 0.35, 0.55];
-        let test = SplitFactors::new(&scores, 4..=4).test_by_shuffling(&scores, 1.0);
+        let test = SplitFactors::new(&scores, 4..=4, |_| 1.0).test_by_shuffling(&scores, 1.0);
         assert!((test.p_value - 0.016_162).abs() < 0.006, "{test:?}");
     }
 }
