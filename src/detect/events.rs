@@ -51,12 +51,11 @@ const OUTLIER_SIGMA: f64 = 5.0;
 const OUTLIER_RUN_MAX: usize = 3;
 /// Values after which the level that single values are held against is taken anew.
 const REFRESH_COUNT: usize = 10;
-/// Evidence, as a normal deviate, from which a shift of the spread is told.
-const SPREAD_EVIDENCE_MIN: f64 = 3.5;
 /// Values between two looks at the spread: a shift shows over many values, and each look costs four sorts.
 const SPREAD_STRIDE: usize = 10;
-/// Windows in which a spread is measured.
-const SPREAD_WINDOWS: [usize; 2] = [20, 40];
+/// Windows in which a spread is measured, each with the evidence, as a normal deviate, from which a shift is told: long
+/// ones are looked at less often anew, and a variance that doubles takes some 80 values to show.
+const SPREAD_WINDOWS: [(usize, f64); 3] = [(20, 3.5), (40, 3.3), (80, 3.0)];
 
 /// Finds the events of finite values between their change points, oldest first.
 #[must_use]
@@ -120,21 +119,21 @@ fn find_odd_values(
 // The spread of a window against that of the values before it, both about their own medians.
 fn find_spread_shifts(segment: &[f64], offset: usize, floor: f64, events: &mut Vec<Event>) {
     let mut start = 0;
-    let mut end = 2 * SPREAD_WINDOWS[0];
+    let mut end = 2 * SPREAD_WINDOWS[0].0;
     while end <= segment.len() {
-        let found = SPREAD_WINDOWS.iter().filter(|window| end - start >= 2 * **window).find_map(|window| {
+        let mut usable = SPREAD_WINDOWS.iter().filter(|(window, _)| end - start >= 2 * window);
+        let found = usable.find_map(|(window, evidence_min)| {
             let split = end - window;
             let before = spread_of(&segment[start.max(split.saturating_sub(100))..split], floor);
             let after = spread_of(&segment[split..end], floor);
-            let error = (before.error + after.error).sqrt();
-            let evidence = (after.sigma / before.sigma).ln() / error;
-            (evidence.abs() >= SPREAD_EVIDENCE_MIN).then_some((split, after.sigma / before.sigma))
+            let evidence = (after.sigma / before.sigma).ln() / error_of_ratio(&before, &after);
+            (evidence.abs() >= *evidence_min).then_some((split, after.sigma / before.sigma))
         });
         if let Some((split, size)) = found {
             let (index, seen_at) = (offset + split, offset + end - 1);
             events.push(Event { index, seen_at, kind: EventKind::Variance, size });
             start = split;
-            end = split + 2 * SPREAD_WINDOWS[0];
+            end = split + 2 * SPREAD_WINDOWS[0].0;
         } else {
             end += SPREAD_STRIDE;
         }
@@ -143,8 +142,16 @@ fn find_spread_shifts(segment: &[f64], offset: usize, floor: f64, events: &mut V
 
 struct Spread {
     sigma: f64,
-    /// Variance of the logarithm of `sigma`: (kurtosis - 1) / 4n, with the kurtosis of the clipped values.
-    error: f64,
+    /// Fourth moment over the squared second, of the clipped values; at least that of normal ones.
+    kurtosis: f64,
+    count: f64,
+}
+
+// Standard error of the logarithm of the ratio of two spreads: each has variance (kurtosis - 1) / 4n, and the two
+// stretches differ in spread, not in shape, so that they share one kurtosis.
+fn error_of_ratio(a: &Spread, b: &Spread) -> f64 {
+    let kurtosis = (a.count * a.kurtosis + b.count * b.kurtosis) / (a.count + b.count);
+    ((kurtosis - 1.0) / 4.0 * (1.0 / a.count + 1.0 / b.count)).sqrt()
 }
 
 fn spread_of(values: &[f64], floor: f64) -> Spread {
@@ -154,7 +161,7 @@ fn spread_of(values: &[f64], floor: f64) -> Spread {
     let n = values.len() as f64;
     let variance = (clipped.iter().map(|d| d * d).sum::<f64>() / n).max(floor * floor);
     let kurtosis = (clipped.iter().map(|d| d.powi(4)).sum::<f64>() / n / (variance * variance)).max(3.0);
-    Spread { sigma: variance.sqrt(), error: (kurtosis - 1.0) / (4.0 * n) }
+    Spread { sigma: variance.sqrt(), kurtosis, count: n }
 }
 
 #[cfg(test)]
