@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use super::error::ConfigError;
 use super::sections::Config;
 
+/// How often a body may be in memory while it is read.
+const BODY_COPIES: u64 = 3;
+
 impl Config {
     /// Everything that `perfline serve` would refuse, as far as it shows in the settings alone.
     #[must_use]
@@ -33,10 +36,21 @@ impl Config {
         if same_port(self.listen.grpc, self.listen.http) {
             add(format!("listen.grpc and listen.http are both {}", self.listen.http), "give each a port of its own");
         }
-        if self.limits.body_bytes_max.0 > self.limits.bodies_bytes_max.0 {
+        // The body as it came, and what it becomes in a buffer that doubles as it grows.
+        if self.limits.body_bytes_max.0.saturating_mul(BODY_COPIES) > self.limits.bodies_bytes_max.0 {
             add(
-                "limits.body_bytes_max is larger than limits.bodies_bytes_max: such a body never fits".to_owned(),
-                "raise limits.bodies_bytes_max",
+                "limits.bodies_bytes_max is less than three times limits.body_bytes_max: a body of that size, with what \
+                 it is inflated or decoded to, never fits, and its client would be told to come again for ever"
+                    .to_owned(),
+                "raise limits.bodies_bytes_max, or lower limits.body_bytes_max",
+            );
+        }
+        if self.limits.body_bytes_max.0 >= self.store.buffer_bytes_max.0 {
+            add(
+                "store.buffer_bytes_max is no more than limits.body_bytes_max: a request of that size never fits, and \
+                 its client would be told to come again for ever"
+                    .to_owned(),
+                "raise store.buffer_bytes_max, or lower limits.body_bytes_max",
             );
         }
         found
@@ -83,8 +97,21 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_never_fits_into_memory_is_refused_at_the_limit_and_not_below() {
+        let with = |body: &str, bodies: &str, buffer: &str| {
+            let keys = ["limits.body_bytes_max", "limits.bodies_bytes_max", "store.buffer_bytes_max"];
+            let said: Vec<String> =
+                keys.iter().zip([body, bodies, buffer]).map(|(key, value)| format!("{key}={value}")).collect();
+            conflicts(&said.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        assert_eq!(with("64MiB", "192MiB", "65MiB"), Vec::<String>::new());
+        assert!(with("65MiB", "192MiB", "256MiB")[0].starts_with("limits.bodies_bytes_max"));
+        assert!(with("64MiB", "256MiB", "64MiB")[0].starts_with("store.buffer_bytes_max"));
+    }
+
+    #[test]
     fn one_port_for_both_a_url_for_a_file_and_a_body_that_never_fits_are_refused() {
         let found = conflicts(&["listen.http=127.0.0.1:4317", "store.path=http://x", "limits.body_bytes_max=1GiB"]);
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found.len(), 4, "{found:?}");
     }
 }

@@ -193,9 +193,11 @@ fn deep_nesting_is_refused_with_its_item_and_never_overflows_the_stack() {
         span_with(&format!(r#""attributes":[{{"key":"k","value":{open}{{"intValue":1}}{close}}}]"#))
     };
     assert_eq!(spans(&nested(60)).refused, []);
-    let admission = spans(&format!("{},{}", nested(65), nested(1)));
-    assert_eq!(admission.refused, [(Reason::Depth, 1)]);
-    assert_eq!(admission.accepted.unwrap().items, 1);
+    for depth in [65, 5_001, 200_000] {
+        let admission = spans(&format!("{},{}", nested(depth), nested(1)));
+        assert_eq!(admission.refused, [(Reason::Depth, 1)], "{depth}");
+        assert_eq!(admission.accepted.unwrap().items, 1, "{depth}");
+    }
     let bottomless = "{\"a\":".repeat(1_000_000);
     let outcome = admit(Signal::Logs, Encoding::Json, bottomless.into(), &Limits::default());
     assert!(matches!(outcome, Err(DoorError::Json { .. })));
