@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
+/// The document in a text: JSON, or what Python prints of a dictionary, list or tuple.
+#[must_use]
+pub fn document(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().or_else(|| python(text))
+}
+
 /// A dictionary, list or tuple as Python prints it; `None` where it is none, or holds what JSON cannot.
-pub(super) fn python(text: &str) -> Option<Value> {
+fn python(text: &str) -> Option<Value> {
     let text = text.trim();
     if !text.starts_with(['{', '[', '(']) {
         return None;

@@ -26,6 +26,7 @@ pub use error::ConventionError;
 pub use facts::{
     Attributes, EventShape, KeyTraits, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
 };
+pub use literal::document;
 pub use readable::Readable;
 use spec::ConventionFile;
 

@@ -93,7 +93,7 @@ impl Readable {
         for rule in &tables.rules {
             rule.conditions.iter().for_each(|condition| self.condition(condition, &keys));
             rule.facts.iter().for_each(|(fact, sources)| self.sources(*fact, sources, &keys));
-            self.events.extend(rule.spec.retry_events.iter().map(|name| Glob::Exact(name.clone())));
+            self.events.extend(rule.retry_events.iter().cloned());
         }
         for (fact, sources) in tables.facts.iter().chain(&tables.resource) {
             self.sources(*fact, sources, &keys);

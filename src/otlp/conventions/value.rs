@@ -7,7 +7,7 @@ use prost::Message;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::literal::python;
+use super::literal::document;
 use crate::otlp::value::AttrValue;
 
 /// Longest JSON text that is looked into, bytes: longer ones are payloads, not usage.
@@ -101,9 +101,7 @@ fn json_number(value: &Value) -> Option<f64> {
 
 fn json(value: &AttrValue<'_>) -> Option<Value> {
     match *value {
-        AttrValue::Str(text) if text.len() <= JSON_BYTES_MAX => {
-            serde_json::from_str(text).ok().or_else(|| python(text))
-        }
+        AttrValue::Str(text) if text.len() <= JSON_BYTES_MAX => document(text),
         AttrValue::Nested(bytes) if bytes.len() <= JSON_BYTES_MAX => AnyValue::decode(bytes).ok().map(any_to_json),
         _ => None,
     }

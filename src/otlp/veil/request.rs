@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::Veil;
 use super::text::veil;
 use crate::model::Signal;
+use crate::otlp::conventions::document;
 use crate::otlp::history::HISTORY_SCOPE;
 
 /// Longer JSON text is covered as text, bytes.
@@ -171,17 +172,17 @@ fn covered(with: &Veil, key: &str, text: &str) -> Option<String> {
     }
     let is_json =
         matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"')) && text.len() <= JSON_BYTES_MAX;
-    match is_json.then(|| serde_json::from_str::<Value>(text).ok()).flatten() {
-        Some(mut document) => {
-            json(with, key, &mut document);
-            Some(document.to_string())
+    match is_json.then(|| document(text)).flatten() {
+        Some(mut found) => {
+            json(with, key, &mut found);
+            Some(found.to_string())
         }
         None => Some(veil(&with.key, text)),
     }
 }
 
-fn json(with: &Veil, key: &str, document: &mut Value) {
-    match document {
+fn json(with: &Veil, key: &str, found: &mut Value) {
+    match found {
         Value::String(text) => {
             if let Some(covered) = covered(with, key, text) {
                 *text = covered;
