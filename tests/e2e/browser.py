@@ -90,7 +90,9 @@ def open_page(browser, path, look):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     )
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    # Without motion: what is scrolled to is there at once.
+    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": k, "value": v} for k, v in features.items()]})
     browser.get_log("browser")
     browser.get("file://" + urllib.parse.quote(path))
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
