@@ -87,7 +87,7 @@ fn texts(store: &TempStore) -> BTreeSet<String> {
 fn is_known_word(name: &str) -> bool {
     let rules = Rules::embedded().unwrap();
     let (head, middle, tail) = rules.readable().split_name(name);
-    !middle.contains(char::is_alphabetic) && !(head.is_empty() && tail.is_empty())
+    !(middle.contains(char::is_alphabetic) || head.is_empty() && tail.is_empty())
 }
 
 #[test]

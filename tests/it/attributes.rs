@@ -29,7 +29,7 @@ fn attributes(at: u64) -> Vec<(String, Value)> {
         ("share", json!(at as f64 / 8.0 + 0.1)),
     ];
     // Another selection each time: the columns of the values change their meaning from span to span.
-    let chosen = all.into_iter().enumerate().filter(|(place, _)| (at + *place as u64) % 5 != 0);
+    let chosen = all.into_iter().enumerate().filter(|(place, _)| !(at + *place as u64).is_multiple_of(5));
     chosen.map(|(_, (key, value))| (key.to_owned(), value)).collect()
 }
 

@@ -21,7 +21,7 @@ fn history_of(pipeline: usize) -> String {
     let mut draws = Draws::new(20_261_127, pipeline as u64);
     let spread = [0.03, 0.1, 0.3][pipeline % 3];
     let newest = 3 + pipeline * 7 % 18;
-    let shift = if pipeline % 3 == 0 { spread * (1.0 + (pipeline % 5) as f64 * 0.5) } else { 0.0 };
+    let shift = if pipeline.is_multiple_of(3) { spread * (1.0 + (pipeline % 5) as f64 * 0.5) } else { 0.0 };
     let (failing, failing_newest) = match pipeline % 9 {
         1 => (0.05, 0.05),
         4 => (0.02, 0.3),

@@ -37,8 +37,9 @@ fn encode(sets: &mut SpanSets, attributes: &[(&str, AttrValue<'_>)]) -> (u32, St
 fn json_of(sets: &SpanSets, set_id: u32, attributes: &[&[u8]]) -> String {
     let content =
         sets.stored.iter().find(|(_, id)| **id == set_id).map_or(r#"["",[],null,null]"#, |(content, _)| &**content);
-    let (shared, places, ..): (String, Vec<(bool, String)>, Option<String>, Option<String>) =
-        serde_json::from_str(content).unwrap();
+    let parts: Vec<serde_json::Value> = serde_json::from_str(content).unwrap();
+    let shared: String = serde_json::from_value(parts[0].clone()).unwrap();
+    let places: Vec<(bool, String)> = serde_json::from_value(parts[1].clone()).unwrap();
     let mut members: Vec<String> = Some(shared).filter(|shared| !shared.is_empty()).into_iter().collect();
     for ((is_number, text), own) in places.into_iter().zip(sets.own()) {
         assert_eq!(is_number, own.number.is_some());
