@@ -27,8 +27,7 @@ pub struct Guard {
 
 /// Lets a request through, or answers it in its own way: a gRPC status, or a `google.rpc.Status`.
 pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    // A browser's question before a request carries no token, and gets no data.
-    if request.method() == Method::OPTIONS || counted_at_the_door(&request) {
+    if is_preflight(&request) || counted_at_the_door(&request) {
         return next.run(request).await;
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -47,14 +46,22 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
     }
 }
 
+/// A browser's question before it sends to OTLP/HTTP carries no token, and gets no data. Nowhere else: a gRPC service
+/// answers a call whatever its method.
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && is_otlp_http(request.uri().path())
+}
+
 /// What goes to OTLP, whose requests are counted by signal. Only POST: pages of ours may have such names, too.
 fn counted_at_the_door(request: &Request) -> bool {
-    if request.method() != Method::POST {
-        return false;
-    }
-    let path = request.uri().path().trim_end_matches('/');
-    path.starts_with("/opentelemetry.proto.collector.")
-        || Signal::ALL
-            .into_iter()
-            .any(|signal| path.strip_suffix(signal.as_str()).is_some_and(|prefix| prefix.ends_with("/v1/")))
+    let path = request.uri().path();
+    request.method() == Method::POST && (path.starts_with("/opentelemetry.proto.collector.") || is_otlp_http(path))
+}
+
+/// Such names below our own service are none of its methods.
+fn is_otlp_http(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    Signal::ALL
+        .into_iter()
+        .any(|signal| path.strip_suffix(signal.as_str()).is_some_and(|prefix| prefix.ends_with("/v1/")))
 }

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +15,7 @@ use axum::http::header::CONTENT_TYPE;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -26,7 +28,8 @@ use crate::net::ServerTls;
 pub struct ServeLimits {
     /// Connections open at once; more wait in the listener's queue.
     pub connections_max: usize,
-    /// How long the headers of a request may take to arrive, counted from the end of the request before it.
+    /// How long the headers of a request may take to arrive, counted from the end of the request before it; also how
+    /// long a new connection may say nothing.
     pub header_timeout: Duration,
     /// How often an HTTP/2 client is asked whether it is still there; it has as long again to answer.
     pub keep_alive: Duration,
@@ -90,7 +93,7 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let limits = serving.limits;
     let shared = Arc::new(Port { builder: builder(&limits), serving });
-    let room = Arc::new(Semaphore::new(limits.connections_max));
+    let room = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
@@ -143,17 +146,52 @@ impl Port {
         // Answers are small: they must not wait for more to send.
         let _unsupported = stream.set_nodelay(true);
         match &self.serving.tls {
-            None => converse(&self.builder, stream, routes, stopped).await,
+            None => self.converse(stream, routes, stopped).await,
             Some(tls) => {
                 let patience = self.serving.limits.header_timeout;
                 match tokio::time::timeout(patience, tls.acceptor().accept(stream)).await {
-                    Ok(Ok(stream)) => converse(&self.builder, stream, routes, stopped).await,
+                    Ok(Ok(stream)) => self.converse(stream, routes, stopped).await,
                     Ok(Err(error)) => self.failed(&error),
                     Err(late) => self.failed(&late),
                 }
             }
         }
         stats.open.fetch_sub(1, Relaxed);
+    }
+
+    async fn converse<S>(&self, stream: S, routes: Router, mut stopped: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let stream = Heard { stream, bytes: Arc::clone(&heard) };
+        let serving = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        tokio::pin!(serving);
+        let stopping = async {
+            // A sender that is gone means the same as one that says stop.
+            let _closed = stopped.wait_for(|stopped| *stopped).await.is_err();
+        };
+        // hyper's own clocks begin once it knows which version of HTTP is spoken.
+        let silent = async {
+            tokio::time::sleep(self.serving.limits.header_timeout).await;
+            if heard.load(Relaxed) >= VERSION_BYTES {
+                std::future::pending::<()>().await;
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = &mut serving => outcome,
+            () = silent => {
+                tracing::debug!("a connection said nothing and was closed");
+                return;
+            }
+            () = stopping => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(error, "a connection ended badly");
+        }
     }
 
     fn failed(&self, error: &dyn std::error::Error) {
@@ -187,24 +225,47 @@ fn builder(limits: &ServeLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn converse<S>(builder: &Builder<TokioExecutor>, stream: S, routes: Router, mut stopped: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    tokio::pin!(serving);
-    let stopping = async {
-        // A sender that is gone means the same as one that says stop.
-        let _closed = stopped.wait_for(|stopped| *stopped).await.is_err();
-    };
-    let outcome = tokio::select! {
-        outcome = &mut serving => outcome,
-        () = stopping => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(error, "a connection ended badly");
+/// Bytes after which it is clear which version of HTTP is spoken: as many as the preface of HTTP/2 has (RFC 9113, 3.4).
+const VERSION_BYTES: usize = 24;
+
+/// A stream that counts what it has read.
+struct Heard<S> {
+    stream: S,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = into.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, into))?;
+        this.bytes.fetch_add(into.filled().len() - before, Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }

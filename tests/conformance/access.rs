@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::Request;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use perfline::net::{ClientFiles, ServerFiles, ServerTls};
@@ -17,6 +18,7 @@ use prost::Message as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tower::ServiceExt as _;
 
 use crate::client;
 use crate::harness::{Memory, TOKEN, access, door_with, traces};
@@ -261,4 +263,24 @@ async fn pages_ask_for_a_reading_token_health_for_none_and_grpc_answers_in_its_o
     let called = ask("POST", "/some.Service/Call", vec![("content-type", "application/grpc".to_owned())]).await;
     assert_eq!((called.status().as_u16(), &called.headers()["grpc-status"]), (200, &"16".parse().unwrap()));
     assert_eq!(state.stats.denials()[0], (Denial::Missing, 3));
+}
+
+#[tokio::test]
+async fn a_preflight_opens_no_service() {
+    let guarding = Guard { access: access([TOKEN]), stats: Arc::default(), need: |_| Need::Both };
+    let routes =
+        Router::new().fallback(|| async { "served" }).layer(axum::middleware::from_fn_with_state(guarding, guard));
+    let ask = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/grpc");
+        routes.clone().oneshot(request.body(axum::body::Body::empty()).unwrap())
+    };
+    for path in ["/perfline.v1.Perfline/Query", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/metrics"]
+    {
+        for method in ["OPTIONS", "POST", "GET"] {
+            let reply = ask(method, path).await.unwrap();
+            assert_eq!(reply.headers().get("grpc-status").unwrap(), "16", "{method} {path}");
+        }
+    }
+    // A browser asks before it sends, and has no token yet.
+    assert_eq!(ask("OPTIONS", "/v1/traces").await.unwrap().headers().get("grpc-status"), None);
 }
