@@ -210,8 +210,32 @@ const PROVIDERS: &[(&str, &[&str])] = &[
 ];
 
 /// Frameworks and gateways that name themselves where the provider belongs: the model's name alone must tell.
-const NO_PROVIDERS: &[&str] =
-    &["", "unknown", "litellm", "langchain", "llamaindex", "llama_index", "haystack", "custom", "none"];
+const NO_PROVIDERS: &[&str] = &[
+    "",
+    "agno",
+    "autogen",
+    "crewai",
+    "custom",
+    "dspy",
+    "gateway",
+    "haystack",
+    "langchain",
+    "langgraph",
+    "litellm",
+    "llama_index",
+    "llamaindex",
+    "microsoft.agent_framework",
+    "none",
+    "openllmetry",
+    "semantic_kernel",
+    "smolagents",
+    "spring_ai",
+    "strands",
+    "strands-agents",
+    "traceloop",
+    "unknown",
+    "vercel",
+];
 
 /// The names by which the bundled table may know a provider, best first; `None` stands for any provider.
 pub(super) fn provider_names(said: &str) -> impl Iterator<Item = Option<&str>> {

@@ -6,7 +6,8 @@ use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
 use super::facts::{Attributes, Marker, ResourceFacts, SpanFacts, SpanShape, Usage, Verdict};
 use super::spec::{Depth, Fact, Failure, Nested, OutcomeWord, Role, Treatment};
 use super::value::{
-    TEXT_CHARS_MAX, count, identity, json_path, json_sum, json_text, number, parse_number, plain_word, text, trimmed,
+    TEXT_CHARS_MAX, count, identity, json_parts, json_path, json_sum, json_text, number, parse_number, plain_word,
+    text, trimmed,
 };
 use super::{names, scores};
 use crate::model::Outcome;
@@ -347,6 +348,8 @@ impl<'t, 'a> Reading<'t, 'a> {
         let Some(treatment) = &source.treatment else { return number(&value) };
         let found = if treatment.json_sum {
             json_sum(&value)?
+        } else if let Some(word) = &treatment.json_parts {
+            json_parts(&value, word)?
         } else if let Some(path) = &treatment.json {
             let found = json_path(&value, path)?;
             found.as_f64().or_else(|| parse_number(found.as_str()?))?
@@ -377,6 +380,9 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
     let rest = rest.trim();
     if rest.is_empty() {
         return None;
+    }
+    if let Some(word) = &treatment.becomes {
+        return Some(word.clone());
     }
     let rest = if treatment.fold { names::fold(rest)? } else { rest.to_owned() };
     Some(match &treatment.prepend {

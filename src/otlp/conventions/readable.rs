@@ -131,6 +131,8 @@ impl Readable {
                 (Fact::Model | Fact::Provider | Fact::Operation, Some(key)) if source.treatment.is_none() => {
                     self.keys.push(Glob::Exact(key));
                 }
+                // A value that only has to be there says nothing by itself.
+                (Fact::Outcome, Some(_)) if source.treatment.as_ref().is_some_and(|t| t.becomes.is_some()) => {}
                 (Fact::Outcome, Some(key)) => drop(self.outcome_keys.insert(key)),
                 _ => {}
             }
@@ -139,7 +141,9 @@ impl Readable {
             self.endings.extend(treatment.strip_suffixes.iter().cloned());
             let path: Vec<&str> = treatment.json.iter().flat_map(|path| path.split('.')).collect();
             self.json_keys.extend(path.iter().map(|part| (*part).to_owned()));
-            self.json_keys.extend(treatment.json_sum.then(|| "total".to_owned()));
+            let totals = treatment.json_sum || treatment.json_parts.is_some();
+            self.json_keys.extend(totals.then(|| "total".to_owned()));
+            self.json_keys.extend(treatment.json_parts.clone());
             if let (Fact::Model | Fact::Provider, Some(last)) = (fact, path.last()) {
                 self.keys.push(Glob::Exact((*last).to_owned()));
             }

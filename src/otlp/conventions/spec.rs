@@ -159,6 +159,10 @@ pub(super) struct Treatment {
     /// The value is a JSON object: the sum of its numbers.
     #[serde(default)]
     pub(super) json_sum: bool,
+    /// The value is a JSON object that counts kinds apart from each other: the sum of its numbers under this word, and
+    /// under those that begin with it and `_`. Only where its `total` says that `input` and `output` are not all.
+    #[serde(default)]
+    pub(super) json_parts: Option<String>,
     /// Text to take from the front, if it is there.
     #[serde(default)]
     pub(super) strip_prefix: Option<String>,
@@ -174,6 +178,9 @@ pub(super) struct Treatment {
     /// Keep what stands after the last of these.
     #[serde(default)]
     pub(super) after: Option<String>,
+    /// Whatever the value is: that there is one means this word.
+    #[serde(default)]
+    pub(super) becomes: Option<String>,
     /// Put in front.
     #[serde(default)]
     pub(super) prepend: Option<String>,

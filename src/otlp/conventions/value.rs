@@ -85,6 +85,20 @@ pub(super) fn json_sum(value: &AttrValue<'_>) -> Option<f64> {
     (!numbers.is_empty()).then(|| numbers.iter().sum())
 }
 
+/// Sum of the numbers of a JSON object under a word, and under those that begin with it and `_`, where the object counts
+/// kinds apart from each other: its `total` is more than `input` and `output`.
+pub(super) fn json_parts(value: &AttrValue<'_>, word: &str) -> Option<f64> {
+    let Value::Object(map) = json(value)? else { return None };
+    let stated = |key: &str| map.get(key).and_then(json_number);
+    if stated("input").unwrap_or(0.0) + stated("output").unwrap_or(0.0) >= stated("total")? {
+        return None;
+    }
+    let is_part = |key: &str| key.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+    let parts: Vec<f64> =
+        map.iter().filter(|(key, _)| is_part(key)).filter_map(|(_, part)| json_number(part)).collect();
+    (!parts.is_empty()).then(|| parts.iter().sum())
+}
+
 /// A JSON scalar as text.
 pub(super) fn json_text(value: &Value) -> Option<String> {
     match value {
@@ -163,6 +177,13 @@ mod tests {
         assert_eq!(json_path(&usage, "missing.a"), None);
         assert_eq!(json_sum(&usage), Some(134.0));
         assert_eq!(json_sum(&AttrValue::Str(r#"{"input":1,"output":2,"total":3}"#)), Some(3.0));
+        // Langfuse's LangChain handler takes the details out of the totals; others leave them in.
+        let apart =
+            AttrValue::Str(r#"{"input":60,"output":30,"total":150,"input_cache_read":40,"output_reasoning":20}"#);
+        assert_eq!((json_parts(&apart, "input"), json_parts(&apart, "output")), (Some(100.0), Some(50.0)));
+        let inside = AttrValue::Str(r#"{"input":100,"output":50,"total":150,"input_cache_read":40}"#);
+        assert_eq!(json_parts(&inside, "input"), None);
+        assert_eq!(json_parts(&AttrValue::Str(r#"{"input":100,"input_x":1}"#), "input"), None);
         // Trap 10: Python prints its dictionaries otherwise.
         assert_eq!(json_path(&AttrValue::Str("{'input': 120, 'more': None}"), "input"), Some(Value::from(120)));
     }
