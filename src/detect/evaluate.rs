@@ -217,7 +217,7 @@ fn judge_stale(
 fn screen(settings: &GateSettings) -> Screen {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Screen {
-        run_count_max: count(GATE_RUNS),
+        run_count_max: count(settings.last + settings.baseline_count_max),
         newest_count: count(settings.last),
         baseline_count: count(settings.baseline_count_max),
         newest_min: count(settings.newest_count_min),

@@ -144,9 +144,17 @@ impl Reader {
 
     /// Looks at every series of these pipelines at once.
     pub(crate) fn screen(&self, pipelines: &[String], screen: &Screen) -> Result<Vec<Screened>, StoreError> {
+        #[derive(Deserialize)]
+        struct Reach {
+            from_ns: UnixNanos,
+        }
         let names = json_of(pipelines);
+        let reach = Parameters::from([("pipelines", &names as &dyn ToSql), ("run_count_max", &screen.run_count_max)]);
+        let reach: Vec<Reach> = self.rows("look how far back to look", sql::DETECT_SCREEN_FROM, &reach)?;
+        let from_ns = reach.first().map_or(0, |reach| reach.from_ns);
         let parameters = Parameters::from([
             ("pipelines", &names as &dyn ToSql),
+            ("from_ns", &from_ns),
             ("run_count_max", &screen.run_count_max),
             ("newest_count", &screen.newest_count),
             ("baseline_count", &screen.baseline_count),

@@ -56,6 +56,7 @@ statements! {
     RECOST_COUNT = "price/recost_count.sql";
     RECOST_WRITE = "price/recost_write.sql";
     MACRO_ERROR_FINGERPRINT = "macro/error_fingerprint.sql";
+    MACRO_FOLD_IDS = "macro/fold_ids.sql";
     MACRO_BUCKET_QUANTILE = "macro/bucket_quantile.sql";
     MACRO_EXPONENTIAL_QUANTILE = "macro/exponential_quantile.sql";
     VIEW_RESOURCE_NAMES = "view/00_resource_names.sql";
@@ -66,6 +67,7 @@ statements! {
     DETECT_FORGET_EVALUATIONS = "detect/forget_evaluations.sql";
     DETECT_MARK_STALE = "detect/mark_stale.sql";
     DETECT_EVALUATIONS = "detect/evaluations.sql";
+    DETECT_SCREEN_FROM = "detect/screen_from.sql";
     DETECT_SCREEN = "detect/screen.sql";
     DETECT_LIFT = "detect/lift.sql";
     VIEW_SPAN_MEMBERSHIP = "view/01_span_membership.sql";
@@ -81,7 +83,7 @@ statements! {
     VIEW_UNMAPPED = "view/11_unmapped.sql";
     VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
     VIEW_RUN_VALUES = "view/13_run_values.sql";
-    VIEW_STEP_VALUES = "view/14_step_values.sql";
+    VIEW_STEP_PARTS = "view/14_step_parts.sql";
     VIEW_METRIC_EXEMPLARS = "view/13_metric_exemplars.sql";
     VIEW_METRIC_INCREASES = "view/14_metric_increases.sql";
     VIEW_ERRORS = "view/15_errors.sql";
@@ -125,6 +127,7 @@ statements! {
 /// The macros and views that users query, in the order in which they build on one another.
 pub(crate) const VIEWS: &[&str] = &[
     MACRO_ERROR_FINGERPRINT,
+    MACRO_FOLD_IDS,
     MACRO_BUCKET_QUANTILE,
     MACRO_EXPONENTIAL_QUANTILE,
     VIEW_RESOURCE_NAMES,
@@ -141,7 +144,7 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_UNMAPPED,
     VIEW_EXPLAIN_TRACE,
     VIEW_RUN_VALUES,
-    VIEW_STEP_VALUES,
+    VIEW_STEP_PARTS,
     VIEW_METRIC_EXEMPLARS,
     VIEW_METRIC_INCREASES,
     VIEW_ERRORS,

@@ -1,22 +1,11 @@
 //! What comes days after its run: scores by people, by judges that run once a night.
 
-use perfline::otlp::sink::Accepted;
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;
 use super::support::TempStore;
 
 const DAY: u64 = 86_400;
-
-fn store_of(requests: impl IntoIterator<Item = Accepted>) -> TempStore {
-    let store = TempStore::new();
-    for request in requests {
-        store.store.submit_blocking(request).unwrap();
-        store.store.flush().unwrap();
-    }
-    store.store.settle().unwrap();
-    store
-}
 
 fn scenario(spans: Value, logs: Value) -> Scenario {
     let document = json!({"tool": "late", "resource": {"service.name": "bot"}, "scope": "app", "spans": spans, "logs": logs, "want": {}});
@@ -55,7 +44,7 @@ fn a_score_reaches_its_run_however_much_later_it_comes() {
         vec![run, step, other, of_trace, of_span, late],
     ];
     for order in orders {
-        let store = store_of(order.into_iter().cloned());
+        let store = TempStore::filled_one_by_one(order.into_iter().cloned());
         assert_eq!(scores(&store), [json!(0.5), Value::Null]);
         assert_eq!(store.value("select count(*) from quality_scores"), 2);
     }
@@ -77,6 +66,6 @@ fn a_score_of_a_trace_id_that_came_again_is_of_the_run_before_it() {
     .requests();
     let backwards = all.iter().rev().cloned().collect::<Vec<_>>();
     for order in [all, backwards] {
-        assert_eq!(scores(&store_of(order)), [json!(0.25), json!(0.75)]);
+        assert_eq!(scores(&TempStore::filled_one_by_one(order)), [json!(0.25), json!(0.75)]);
     }
 }

@@ -10,6 +10,7 @@
 mod alerts;
 mod anonymize;
 mod attributes;
+mod binding;
 mod commands;
 mod costs;
 mod e2e;

@@ -67,16 +67,6 @@ fn two_runs() -> Scenario {
     )
 }
 
-fn store_of(requests: impl IntoIterator<Item = Accepted>) -> TempStore {
-    let store = TempStore::new();
-    for request in requests {
-        store.store.submit_blocking(request).unwrap();
-        store.store.flush().unwrap();
-    }
-    store.store.settle().unwrap();
-    store
-}
-
 #[test]
 fn points_join_the_run_of_their_process_in_whatever_order_they_come() {
     // The metrics' resource says less than the spans': the instance is the same.
@@ -85,7 +75,7 @@ fn points_join_the_run_of_their_process_in_whatever_order_they_come() {
     let metrics = request(process, vec![counter("process.cpu.time", 2, points)]);
     let spans = two_runs().requests();
     for order in [[vec![metrics.clone()], spans.clone()].concat(), [spans, vec![metrics]].concat()] {
-        let store = store_of(order);
+        let store = TempStore::filled_one_by_one(order);
         let rows = store.query(
             "select r.started_at::varchar as run, count(*) as points from metric_points as p join runs as r using (run_key) \
              group by all order by all",
@@ -113,7 +103,7 @@ fn a_run_id_on_a_point_wins_over_its_process() {
         vec![text("service.name", "collector")],
         vec![counter("cicd.pipeline.run.errors", 1, vec![named, other])],
     );
-    let store = store_of(spans.requests().into_iter().chain([metrics]));
+    let store = TempStore::filled_one_by_one(spans.requests().into_iter().chain([metrics]));
     assert_eq!(store.value("select count(*) from metric_points where run_id = 'r-1'"), 1);
     assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 1);
 }
@@ -126,7 +116,7 @@ fn increases_know_deltas_totals_and_resets() {
     };
     let delta = [(0, 10, 5.0), (10, 20, 4.0)];
     let metrics = vec![counter("rows.total", 2, points(&total)), counter("rows.delta", 1, points(&delta))];
-    let store = store_of([request(vec![text("service.name", "x")], metrics)]);
+    let store = TempStore::filled_one_by_one([request(vec![text("service.name", "x")], metrics)]);
     let rows = store.query("select name, increase, is_reset from metric_increases order by name, time");
     let told: Vec<(&str, f64, bool)> = rows
         .iter()
@@ -188,8 +178,9 @@ fn histograms_of_both_kinds_give_quantiles_and_exemplars_lead_to_their_run() {
             ..Metric::default()
         },
     ];
-    let store =
-        store_of(spans.requests().into_iter().chain([request(vec![text("service.name", "elsewhere")], metrics)]));
+    let store = TempStore::filled_one_by_one(
+        spans.requests().into_iter().chain([request(vec![text("service.name", "elsewhere")], metrics)]),
+    );
     let quantile = "select bucket_quantile(buckets, bounds, 0.5) from metric_points where name = 'rows.duration'";
     // Half of 20 lies at the end of the bucket (1, 2].
     assert_eq!(store.value(quantile), 2.0);
@@ -203,7 +194,7 @@ fn histograms_of_both_kinds_give_quantiles_and_exemplars_lead_to_their_run() {
 
 #[test]
 fn both_spellings_of_a_resource_are_one_figure() {
-    let store = store_of(requests(&fixtures().join("otlp/system-metrics")));
+    let store = TempStore::filled_one_by_one(requests(&fixtures().join("otlp/system-metrics")));
     let named = |figure: &str| {
         let question = format!(
             "select distinct name from resource_samples where figure = '{figure}' and scope = 'process' order by name"
@@ -240,7 +231,7 @@ fn points_that_name_their_run_find_it_whoever_comes_first() {
         vec![run[0].clone(), metrics, run[1].clone()],
     ];
     for order in orders {
-        let store = store_of(order);
+        let store = TempStore::filled_one_by_one(order);
         assert_eq!(store.value("select count(*) from metric_points where run_id = 'r-1'"), 2);
         assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 1);
     }

@@ -32,6 +32,27 @@ impl TempStore {
         Self { store, folder }
     }
 
+    /// A store of these requests, settled: nothing more is coming.
+    pub fn filled(requests: &[Accepted]) -> Self {
+        let store = Self::new();
+        for request in requests {
+            store.store.submit_blocking(request.clone()).unwrap();
+        }
+        store.store.settle().unwrap();
+        store
+    }
+
+    /// The same, where each request is stored and derived before the next one comes.
+    pub fn filled_one_by_one(requests: impl IntoIterator<Item = Accepted>) -> Self {
+        let store = Self::new();
+        for request in requests {
+            store.store.submit_blocking(request).unwrap();
+            store.store.flush().unwrap();
+        }
+        store.store.settle().unwrap();
+        store
+    }
+
     /// Closes the store and opens it again, as a restart does.
     pub fn restart(&mut self) {
         self.store.close().unwrap();

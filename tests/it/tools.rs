@@ -21,15 +21,6 @@ fn scenarios() -> Vec<Scenario> {
     files.iter().map(|file| Scenario::read(file)).collect()
 }
 
-fn filled(requests: &[Accepted]) -> TempStore {
-    let store = TempStore::new();
-    for request in requests {
-        store.store.submit_blocking(request.clone()).unwrap();
-    }
-    store.store.settle().unwrap();
-    store
-}
-
 fn same(wanted: &Value, got: &Value) -> bool {
     match (wanted.as_f64(), got.as_f64()) {
         (Some(wanted), Some(got)) => (wanted - got).abs() <= 1e-9 * wanted.abs().max(1.0),
@@ -84,7 +75,7 @@ fn every_tool_is_recognised_by_its_shape_in_any_order_and_twice() {
 
 fn recognised(scenario: &Scenario) {
     let in_order = scenario.requests();
-    let store = filled(&in_order);
+    let store = TempStore::filled(&in_order);
     check(scenario, &store);
     let mut backwards: Vec<Accepted> = in_order.iter().rev().cloned().collect();
     backwards.extend(in_order);
@@ -140,12 +131,12 @@ fn the_table_of_tools_says_what_is_recognised() {
         let folder = entry.unwrap().path();
         if folder.is_dir() {
             let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-            let text = line(&name, "captured", &filled(&requests(&folder)));
+            let text = line(&name, "captured", &TempStore::filled(&requests(&folder)));
             lines.insert((name.to_lowercase(), 0), text);
         }
     }
     for scenario in scenarios() {
-        let text = line(&scenario.tool, "by shape", &filled(&scenario.requests()));
+        let text = line(&scenario.tool, "by shape", &TempStore::filled(&scenario.requests()));
         lines.insert((scenario.tool.to_lowercase(), 1), text);
     }
     let mut page = HEAD.to_owned();

@@ -6,27 +6,17 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use perfline::model::Signal;
 use perfline::otlp::door::{self, Encoding, Limits};
-use perfline::otlp::sink::Accepted;
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;
 use super::support::{TempStore, fixtures, requests};
 
 fn captured(folder: &str) -> TempStore {
-    filled(&requests(&fixtures().join("otlp").join(folder)))
-}
-
-fn filled(requests: &[Accepted]) -> TempStore {
-    let store = TempStore::new();
-    for request in requests {
-        store.store.submit_blocking(request.clone()).unwrap();
-    }
-    store.store.settle().unwrap();
-    store
+    TempStore::filled(&requests(&fixtures().join("otlp").join(folder)))
 }
 
 fn written(spans: Value) -> TempStore {
-    filled(&scenario(spans).requests())
+    TempStore::filled(&scenario(spans).requests())
 }
 
 fn scenario(spans: Value) -> Scenario {
@@ -99,7 +89,7 @@ fn trap_4_a_run_whose_root_never_comes_ends_all_the_same_and_reopens_when_it_doe
         {"id": "a", "trace": "1", "name": "nightly", "at": [0, 9], "status": "error"},
     ]))
     .requests();
-    let store = filled(&spans[..2]);
+    let store = TempStore::filled(&spans[..2]);
     let open = store.query("select pipeline, state, outcome, duration_s from runs");
     // Nobody named it: the service does.
     assert_eq!(
@@ -265,7 +255,7 @@ fn trap_12_one_run_comes_from_several_processes_children_first() {
     for (folder, processes) in [("airflow", 2), ("celery", 3), ("vitest", 2)] {
         let mut all = requests(&fixtures().join("otlp").join(folder));
         all.reverse();
-        let store = filled(&all);
+        let store = TempStore::filled(&all);
         let most = number(
             &store,
             "select max(n) from (select count(distinct resource_attributes::varchar) as n from spans where run_key is not null group by run_key)",

@@ -126,33 +126,48 @@ traces_of_runs as (
 ),
 -- One call recorded by two instrumentations: once inside a run, once as a trace of its own. Traces that are
 -- a single call are few: asked apart, neither question compares all calls with all.
+inner_calls as (
+    select distinct input_tokens, output_tokens, start_ns
+    from own_facts
+    where usage = 'call' and not root
+),
+lone_calls as (
+    select distinct input_tokens, output_tokens, start_ns
+    from own_facts
+    where usage = 'call' and root
+),
+-- The nearest one tells whether there is any: which of them it is, 05 looks at.
 lone_twins as (
     select o.trace_hi, o.trace_lo
-    from own_facts as c
-    inner join span_facts as o
-        on o.input_tokens is not distinct from c.input_tokens
-        and o.output_tokens is not distinct from c.output_tokens
-        and o.start_ns between c.start_ns - 5000000 and c.start_ns + 600000000000
-    where c.usage = 'call'
-        and not c.root
-        and o.usage = 'call'
-        and o.root
-        and coalesce(o.model = c.model, true)
-        and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    from (
+        select trace_hi, trace_lo, start_ns, start_ns + 5000000 as upto_ns,
+            coalesce(input_tokens, -1) as input, coalesce(output_tokens, -1) as output
+        from span_facts
+        where usage = 'call' and root
+            and start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    ) as o
+    asof inner join (
+        select start_ns, coalesce(input_tokens, -1) as input, coalesce(output_tokens, -1) as output
+        from inner_calls
+    ) as c
+        on c.input = o.input and c.output = o.output and c.start_ns <= o.upto_ns
+    where c.start_ns >= o.start_ns - 600000000000
 ),
 inner_twins as (
     select o.trace_hi, o.trace_lo
-    from own_facts as c
-    inner join span_facts as o
-        on o.input_tokens is not distinct from c.input_tokens
-        and o.output_tokens is not distinct from c.output_tokens
-        and o.start_ns between c.start_ns - 600000000000 and c.start_ns + 5000000
-    where c.usage = 'call'
-        and c.root
-        and o.usage = 'call'
-        and not o.root
-        and coalesce(o.model = c.model, true)
-        and o.start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    from (
+        select trace_hi, trace_lo, start_ns, start_ns - 5000000 as from_ns,
+            coalesce(input_tokens, -1) as input, coalesce(output_tokens, -1) as output
+        from span_facts
+        where usage = 'call' and not root
+            and start_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
+    ) as o
+    asof inner join (
+        select start_ns, coalesce(input_tokens, -1) as input, coalesce(output_tokens, -1) as output
+        from lone_calls
+    ) as c
+        on c.input = o.input and c.output = o.output and c.start_ns >= o.from_ns
+    where c.start_ns <= o.start_ns + 600000000000
 )
 select trace_hi, trace_lo from traces_of_runs
 union

@@ -28,7 +28,8 @@ select
     coalesce(f.ignored, false) as is_ignored,
     coalesce(f.rule in ('plain', 'local-root'), f.rule is null and s.kind <= 1) as is_plain,
     f.pipeline,
-    coalesce(f.fallback, s.name) as fallback,
+    -- A plain request has no fallback of the conventions: ids in its name are folded here.
+    coalesce(f.fallback, fold_ids(s.name)) as fallback,
     f.run_id,
     f.name_id,
     f.step,

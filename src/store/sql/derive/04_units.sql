@@ -41,6 +41,7 @@ kinds as (
         t.root,
         a.head as anchor,
         coalesce(t.run_id, n.resource_run_id) as run_id,
+        n.pipeline,
         case
             when a.head is not null then 'a'
             when r.is_ignored or e.is_nothing then null
@@ -78,6 +79,7 @@ groups as (
         min(start_ns) as first_ns,
         max(end_ns) as last_ns,
         min(run_id) as run_id,
+        min(pipeline) as pipeline,
         min(anchor) as anchor,
         min(root) as root,
         case when bool_or(is_repeated) then min(resource_id) end as resource_id
@@ -94,30 +96,36 @@ heads as (
         g.first_ns,
         g.last_ns,
         g.resource_id,
-        coalesce(n.run_id, n.resource_run_id) as run_id
+        n.run_id,
+        n.pipeline
     from groups as g
     inner join derive_nodes as n on n.node = coalesce(g.anchor, g.root)
     where g.kind in ('a', 'l')
 ),
 -- What has no head of its own joins the nearest head of its run id, else of its trace.
+near as (
+    select g.grouping, h.grouping as unit
+    from groups as g
+    inner join heads as h on h.run_id = g.run_id
+    -- Airflow names the runs of all DAGs of one schedule alike.
+    where g.kind in ('p', 'w') and coalesce(h.pipeline = g.pipeline, true)
+    union
+    select g.grouping, h.grouping
+    from groups as g
+    inner join heads as h
+        on h.trace_hi = g.trace_hi
+        and h.trace_lo = g.trace_lo
+        and h.resource_id is not distinct from g.resource_id
+    where g.kind in ('w', 'o')
+),
 joined as (
     select
         g.grouping,
         h.grouping as unit
-    from groups as g
-    inner join heads as h
-        on (
-            (g.kind = 'p' and h.run_id = g.run_id)
-            or (g.kind = 'w' and h.run_id = g.run_id)
-            or (
-                g.kind in ('w', 'o')
-                and h.trace_hi = g.trace_hi
-                and h.trace_lo = g.trace_lo
-                and g.resource_id is not distinct from h.resource_id
-            )
-        )
-    where g.kind in ('p', 'w', 'o')
-        and h.first_ns - 86400000000000 <= g.last_ns
+    from near as n
+    inner join groups as g on g.grouping = n.grouping
+    inner join heads as h on h.grouping = n.unit
+    where h.first_ns - 86400000000000 <= g.last_ns
         and h.last_ns + 86400000000000 >= g.first_ns
     qualify row_number() over (
         partition by g.grouping
@@ -132,7 +140,12 @@ joined as (
 loose as (
     select
         g.*,
-        case when g.kind = 'o' then g.grouping else 'r' || hash(g.run_id) end as bundle
+        case
+            when g.kind = 'o' then g.grouping
+            when min(g.pipeline) over (partition by g.run_id) < max(g.pipeline) over (partition by g.run_id)
+                then 'r' || hash(g.run_id, g.pipeline)
+            else 'r' || hash(g.run_id)
+        end as bundle
     from groups as g
     anti join joined as j using (grouping)
     where g.kind in ('p', 'w', 'o')

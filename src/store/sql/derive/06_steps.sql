@@ -71,16 +71,18 @@ from walk;
 
 -- Spans that failed and were not tried again: no later span of that name under the same parent.
 create or replace temp table derive_failed as
-select n.node
-from derive_nodes as n
-left join derive_links as l using (node)
-where n.status = 2
-    and not exists (
-        select 1
-        from derive_links as k
-        inner join derive_nodes as m on m.node = k.node
-        where k.parent = l.parent and m.name = n.name and m.start_ns > n.start_ns
-    );
+select node
+from (
+    select
+        n.node,
+        n.status,
+        l.parent,
+        n.start_ns,
+        max(n.start_ns) over (partition by l.parent, n.name) as last_ns
+    from derive_nodes as n
+    left join derive_links as l using (node)
+)
+where status = 2 and (parent is null or start_ns >= last_ns);
 
 create or replace temp table derive_steps as
 with
@@ -90,16 +92,7 @@ named as (
         i.node,
         coalesce(
             k.name,
-            case
-                when n.step is null
-                    then regexp_replace(
-                        i.name,
-                        '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|\b[0-9]{4,}\b|\b[0-9a-fA-F]{8,}\b',
-                        '{id}',
-                        'g'
-                    )
-                else i.name
-            end
+            case when n.step is null then fold_ids(i.name) else i.name end
         ) as step,
         n.*
     from derive_inside as i
@@ -140,19 +133,36 @@ ended as (
         error_type
     from named
 ),
--- Without a number of their own: the same name again after a failure is another attempt.
+-- Without a number of their own: the same name again after a failure has ended is another attempt. What runs
+-- beside a failure is no attempt at the same thing.
+moments as (
+    select unit, step, node, start_ns as at_ns, false as is_end
+    from ended
+    union all
+    select unit, step, node, end_ns, true
+    from ended
+    where outcome in ('failure', 'timed_out') and attempt is null
+),
+failures as (
+    select
+        node,
+        is_end,
+        count(*) filter (where is_end) over (
+            partition by unit, step order by at_ns, is_end desc, node
+            rows between unbounded preceding and current row
+        ) as failed
+    from moments
+),
 counted as (
     select
-        *,
+        e.*,
         coalesce(
-            attempt,
-            1 + count(*) filter (where outcome in ('failure', 'timed_out') and attempt is null) over (
-                partition by unit, step
-                order by start_ns, node
-                rows between unbounded preceding and 1 preceding
-            )
+            e.attempt,
+            1 + f.failed
+                - (e.end_ns <= e.start_ns and e.outcome in ('failure', 'timed_out'))::integer
         )::integer as try
-    from ended
+    from ended as e
+    inner join failures as f on f.node = e.node and not f.is_end
 )
 select
     * exclude (attempt),

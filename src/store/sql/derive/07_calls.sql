@@ -31,14 +31,29 @@ shared as (
     where bearing_above is not null
     group by bearing_above
 ),
--- A sum may state what its calls do not: the model, if it is over one call; the cost, by their tokens.
+-- A sum may state what its calls do not: if it is over one call, the model and the details of the tokens; the cost, by
+-- their tokens.
+filled as (
+    select
+        c.model as own_model,
+        c.* replace (
+            coalesce(c.model, a.model) as model,
+            coalesce(c.provider, a.provider) as provider,
+            coalesce(c.cached_tokens, a.cached_tokens) as cached_tokens,
+            coalesce(c.cache_write_tokens, a.cache_write_tokens) as cache_write_tokens,
+            coalesce(c.reasoning_tokens, a.reasoning_tokens) as reasoning_tokens
+        )
+    from leaves as c
+    left join shared as s on s.node = c.bearing_above
+    left join derive_nodes as a on a.node = s.node and s.leaves = 1
+),
 complete as (
     select
         c.unit,
         c.node,
         -- What states a model and tokens, with nothing below it that does, is a call whatever it calls itself.
         case
-            when c.usage = 'aggregate' and c.model is not null and c.rule not like '%perfline.usage%' then 'call'
+            when c.usage = 'aggregate' and c.own_model is not null and c.rule not like '%perfline.usage%' then 'call'
             else c.usage
         end as usage,
         c.span_id,
@@ -47,8 +62,8 @@ complete as (
         c.end_ns,
         c.status,
         c.outcome,
-        coalesce(c.model, case when s.leaves = 1 then a.model end) as model,
-        coalesce(c.provider, case when s.leaves = 1 then a.provider end) as provider,
+        c.model,
+        c.provider,
         c.operation,
         -- Cached tokens are part of the input; more of them than input were counted beside it.
         coalesce(coalesce(c.cached_tokens, 0) + coalesce(c.cache_write_tokens, 0) > c.input_tokens, false) as is_cache_beside,
@@ -69,17 +84,28 @@ complete as (
                 when s.costed = 0 then a.cost_usd / s.leaves
             end
         ) as cost_usd
-    from leaves as c
+    from filled as c
     left join shared as s on s.node = c.bearing_above
     left join derive_nodes as a on a.node = s.node
 ),
 -- Two instrumentations side by side: the inner record of the same call goes.
+several as (
+    select unit
+    from complete
+    group by unit
+    having min(scope_id) < max(scope_id)
+),
+mixed as (
+    select *
+    from complete
+    semi join several using (unit)
+),
 single as (
     select c.*
     from complete as c
     where not exists (
         select 1
-        from complete as o
+        from mixed as o
         where o.unit = c.unit
             and o.node <> c.node
             and o.scope_id <> c.scope_id

@@ -104,7 +104,12 @@ broken as (
     from derive_members as m
     inner join derive_nodes as n using (node)
     inner join members as g on g.unit = m.unit
-    where n.status = 2 and not n.is_quiet and not n.is_ignored and not n.retried and n.end_ns >= g.last_start_ns
+    -- Where a span says how the run ended, and is no step, its word counts like a status.
+    where (n.status = 2 or (n.outcome = 'failure' and n.step is null))
+        and not n.is_quiet
+        and not n.is_ignored
+        and not n.retried
+        and n.end_ns >= g.last_start_ns
     group by m.unit
 ),
 step_counts as (
@@ -201,7 +206,9 @@ select
         case when h.node is null and m.run_id is not null then s.service else m.trace_hi || '-' || m.trace_lo end,
         h.span_id,
         coalesce(h.start_ns, m.first_ns),
-        coalesce(h.run_id, h.resource_run_id, m.run_id)
+        coalesce(h.run_id, h.resource_run_id, m.run_id),
+        -- Runs of several pipelines may have one id, and begin at one time.
+        case when h.node is null and m.run_id is not null then m.pipeline end
     )) as run_key,
     coalesce(
         h.run_id,

@@ -77,22 +77,6 @@ select cast(substr(process, 10) as ubigint), process
 from derive_reach
 where process like 'resource %' and try_cast(substr(process, 10) as ubigint) is not null;
 
--- Runs that these processes worked for, in that time.
-create or replace temp table derive_rivals as
-select distinct
-    p.process,
-    r.run_key,
-    r.run_id,
-    r.started_ns,
-    coalesce(r.ended_ns, r.started_ns) as ended_ns
-from run_resources as u
-inner join derive_process as p using (resource_id)
-inner join run_rows as r using (run_key)
-where u.first_ns <= getvariable('derive_to_ns')
-    and u.last_ns >= getvariable('derive_from_ns')
-    and r.started_ns <= getvariable('derive_to_ns')
-    and coalesce(r.ended_ns, r.started_ns) >= getvariable('derive_from_ns') - 86400000000000;
-
 create or replace temp table derive_readings as
 with
 near as (
@@ -132,6 +116,23 @@ from (
         where a.process = n.process and n.time_ns between a.from_ns and a.to_ns
     )
 );
+
+-- Runs that these processes worked for, in that time: of those that have readings, which are few beside the others.
+create or replace temp table derive_rivals as
+select distinct
+    p.process,
+    r.run_key,
+    r.run_id,
+    r.started_ns,
+    coalesce(r.ended_ns, r.started_ns) as ended_ns
+from run_resources as u
+inner join derive_process as p using (resource_id)
+inner join run_rows as r using (run_key)
+where p.process in (select process from derive_readings)
+    and u.first_ns <= getvariable('derive_to_ns')
+    and u.last_ns >= getvariable('derive_from_ns')
+    and r.started_ns <= getvariable('derive_to_ns')
+    and coalesce(r.ended_ns, r.started_ns) >= getvariable('derive_from_ns') - 86400000000000;
 
 insert into named_points by name
 select

@@ -1,7 +1,8 @@
 -- Question: of the pipelines named, which have a series whose newest runs may differ from those before, and how many
 -- series has each?
--- Needs: $pipelines (JSON array), $run_count_max (newest runs of a context), $newest_count (runs that may be new),
---        $baseline_count (runs before them), $newest_min (fewest new ones), $needed_count (fewest runs of a series),
+-- Needs: $pipelines (JSON array), $from_ns (start of the oldest run that is looked at, by screen_from.sql),
+--        $run_count_max (newest runs of a context: the new ones and those before them), $newest_count (runs that may be
+--        new), $baseline_count (runs before them), $newest_min (fewest new ones), $needed_count (fewest runs of a series),
 --        $known_min (fewest runs before: with less a series is looked at in full), $chance_max (largest share of false
 --        discoveries at which something is told), $search_factor, $odd_min (deviations of one odd run)
 -- One pass over all series, in logarithms where all values are positive: level and spread of the runs before (median;
@@ -9,10 +10,11 @@
 -- and far: after an older change one of them is whole. The largest sum gives a lower bound of the chance that the gate
 -- will find (Gordon 1941, for the normal tail; $search_factor times as much for the search over splits), and those of a
 -- pipeline are held against the false discovery rate as the gate does it: what passes here may pass there, what does
--- not, does not.
+-- not, does not. A series that most runs leave out is looked at in full, since older runs may have more of it.
 with
 input as (
     select
+        cast($from_ns as bigint) as from_ns,
         cast($run_count_max as bigint) as run_count_max,
         cast($newest_count as bigint) as newest_count,
         cast($baseline_count as bigint) as baseline_count,
@@ -29,18 +31,25 @@ wanted as (
 numbered as (
     select
         v.*,
-        hash(v.pipeline, v.service, v.branch, v.environment, v.host_class) as context,
         row_number() over (
-            partition by v.pipeline, v.service, v.branch, v.environment, v.host_class
+            -- One number instead of five texts: sorting is most of the work.
+            partition by hash(v.pipeline, v.service, v.branch, v.environment, v.host_class)
             order by v.started_ns desc, v.run_key desc
         ) as run_newest
     from run_values as v
-    where v.pipeline in (select pipeline from wanted)
+    where v.pipeline in (select pipeline from wanted) and v.started_ns >= cast($from_ns as bigint)
 ),
 recent as (
-    select n.*
+    select
+        n.*,
+        hash(n.pipeline, n.service, n.branch, n.environment, n.host_class) as context
     from numbered as n, input
     where n.run_newest <= input.run_count_max
+),
+cut as (
+    select context, max(run_newest) >= any_value(input.run_count_max) as is_cut
+    from recent, input
+    group by context
 ),
 of_runs as (
     select pipeline, context, run_newest, null as step, metric, value
@@ -51,21 +60,32 @@ of_runs as (
         )
     )
 ),
-step_parts as (
-    select r.pipeline, r.context, r.run_newest, s.step, s.duration, s.cost, s.input_tokens, s.output_tokens
-    from step_values as s
+steps as (
+    select
+        any_value(r.pipeline) as pipeline,
+        r.context,
+        r.run_newest,
+        s.step,
+        sum(s.duration) as duration,
+        sum(s.cost) as cost,
+        sum(s.input_tokens) as input_tokens,
+        sum(s.output_tokens) as output_tokens
+    from step_parts as s
     inner join recent as r on r.run_key = s.run_key
-    where r.finished and s.started_ns >= (select coalesce(min(started_ns), 0) from recent)
+    -- A step may begin a little before its run by another machine's clock.
+    where r.finished and s.started_ns >= cast($from_ns as bigint) - 3600000000000
+    group by r.context, r.run_newest, s.step
 ),
 of_steps as (
     select pipeline, context, run_newest, step, metric, value
-    from step_parts
+    from steps
     unpivot (value for metric in (duration, cost, input_tokens, output_tokens))
 ),
 points as (
     select
         pipeline,
         hash(context, step, metric) as series,
+        context,
         run_newest,
         metric = 'success_rate' as is_rate,
         step is not null as is_step,
@@ -76,6 +96,7 @@ points as (
 placed as (
     select
         p.pipeline,
+        p.context,
         p.series,
         p.is_rate,
         p.is_step,
@@ -87,6 +108,7 @@ before as (
     select
         p.series,
         any_value(p.pipeline) as pipeline,
+        any_value(p.context) as context,
         any_value(p.is_rate) as is_rate,
         any_value(p.is_step) as is_step,
         count(*) as run_count,
@@ -109,6 +131,7 @@ levels as (
     select
         series,
         pipeline,
+        context,
         is_rate,
         is_step,
         run_count,
@@ -173,9 +196,10 @@ chances as (
                 * e.deviate / (1 + e.deviate * e.deviate)
         end as chance
     from levels as l
+    inner join cut as c on c.context = l.context
     left join evidence as e on e.series = l.series
     cross join input
-    where l.run_count >= input.needed_count
+    where l.run_count >= input.needed_count or c.is_cut
 ),
 families as (
     select

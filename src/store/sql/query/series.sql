@@ -18,15 +18,22 @@ of_runs as (
         )
     )
 ),
-step_parts as (
-    select s.*
-    from step_values as s
+steps as (
+    select
+        s.run_key,
+        s.step,
+        sum(s.duration) as duration,
+        sum(s.cost) as cost,
+        sum(s.input_tokens) as input_tokens,
+        sum(s.output_tokens) as output_tokens
+    from step_parts as s
     join fitting as f on f.run_key = s.run_key
     where f.finished
+    group by s.run_key, s.step
 ),
 of_steps as (
     select run_key, step, metric, value
-    from step_parts
+    from steps
     unpivot (value for metric in (duration, cost, input_tokens, output_tokens))
 ),
 points as (

@@ -1,7 +1,7 @@
 -- Question: what did each step of each closed run measure?
 -- Needs: $pipelines (JSON array of names; null: all), $run_count_max (newest runs of a context), $step_run_count_max
 --        (those of them whose steps are read), $from_ns (start of the oldest of them: older steps need no look)
--- The values of view/14_step_values.sql, a column a metric, in no order: `place` names the row of
+-- The values of view/14_step_parts.sql, a column a metric, in no order: `place` names the row of
 -- track/series_runs.sql.
 with
 input as (
@@ -39,12 +39,12 @@ fitting as (
 select
     f.place,
     s.step,
-    cast(sum(s.duration_s) as double) as duration,
-    cast(sum(s.cost_usd) as double) as cost,
-    cast(sum(s.input_tokens) as double) as input_tokens,
-    cast(sum(s.output_tokens) as double) as output_tokens
-from step_rows as s
+    sum(s.duration) as duration,
+    sum(s.cost) as cost,
+    sum(s.input_tokens) as input_tokens,
+    sum(s.output_tokens) as output_tokens
+from step_parts as s
 join fitting as f on f.run_key = s.run_key
 -- A step may begin a little before its run by another machine's clock.
-where s.last_attempt and s.outcome in ('success', 'unknown') and s.started_ns >= cast($from_ns as bigint) - 3600000000000
+where s.started_ns >= cast($from_ns as bigint) - 3600000000000
 group by f.place, s.step
