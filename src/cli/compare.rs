@@ -251,7 +251,7 @@ fn newest(mut series: Vec<Series>) -> Vec<Series> {
 /// Start and key of every run, oldest first.
 fn starts(series: &[Series]) -> Vec<(i64, String)> {
     let points = series.iter().filter(|one| one.key.step.is_none()).flat_map(|one| &one.points);
-    let mut all: Vec<(i64, String)> = points.map(|point| (point.started_at, point.run_key.clone())).collect();
+    let mut all: Vec<(i64, String)> = points.map(|point| (point.started_at, point.run_key.to_string())).collect();
     all.sort();
     all.dedup();
     all

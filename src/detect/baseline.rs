@@ -264,9 +264,9 @@ fn describe(
         spread: known(spread),
         p05: known(quantile_sorted(&values, 0.05)),
         p95: known(quantile_sorted(&values, 0.95)),
-        from_run: first.map(|p| p.run_id.clone()),
+        from_run: first.map(|p| p.run_id.to_string()),
         from_time: first.map(|p| format_time(p.started_at)),
-        to_run: last.map(|p| p.run_id.clone()),
+        to_run: last.map(|p| p.run_id.to_string()),
         to_time: last.map(|p| format_time(p.started_at)),
         warning: warn(&runs, settings, newest_ns),
         set_by: decided.and_then(|version| version.set_by.clone()),
@@ -321,8 +321,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(at, value)| SeriesPoint {
-                run_key: format!("k{at}"),
-                run_id: at.to_string(),
+                run_key: format!("k{at}").into(),
+                run_id: at.to_string().into(),
                 started_at: at as i64 * DAY_NS,
                 value: *value,
                 revision: None,

@@ -127,12 +127,12 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(at, (value, model, input_size))| SeriesPoint {
-                run_key: at.to_string(),
-                run_id: at.to_string(),
+                run_key: at.to_string().into(),
+                run_id: at.to_string().into(),
                 started_at: at as i64,
                 value: *value,
                 revision: None,
-                model: model.map(str::to_owned),
+                model: model.map(Into::into),
                 input_size: *input_size,
             })
             .collect();

@@ -126,12 +126,12 @@ pub fn series_of_rows(rows: Vec<Row>) -> Result<Vec<Series>, serde_json::Error> 
         };
         let key = SeriesKey { pipeline: row.pipeline, step: row.step, metric: row.metric, context };
         let point = SeriesPoint {
-            run_key: row.run_key,
-            run_id: row.run_id,
+            run_key: row.run_key.into(),
+            run_id: row.run_id.into(),
             started_at: row.started_ns,
             value: row.value,
-            revision: row.revision,
-            model: row.model,
+            revision: row.revision.map(Into::into),
+            model: row.model.map(Into::into),
             input_size: row.input_size,
         };
         match all.last_mut() {

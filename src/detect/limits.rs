@@ -64,10 +64,10 @@ fn crossed(series: &Series, limit: Limit, policy: &Policy) -> Option<Finding> {
         change_percent: size.change_percent(),
         n_baseline: 0,
         n_current: newest.len(),
-        since_run: first.run_id.clone(),
-        since_run_key: first.run_key.clone(),
+        since_run: first.run_id.to_string(),
+        since_run_key: first.run_key.to_string(),
         since_time: format_time(first.started_at),
-        since_revision: first.revision.clone(),
+        since_revision: first.revision.as_deref().map(ToOwned::to_owned),
         difference_low: level - limit.value,
         difference_high: level - limit.value,
         context: key.context.clone(),
@@ -128,8 +128,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(at, value)| SeriesPoint {
-                run_key: format!("k{at}"),
-                run_id: at.to_string(),
+                run_key: format!("k{at}").into(),
+                run_id: at.to_string().into(),
                 started_at: at as i64,
                 value: *value,
                 revision: None,

@@ -142,8 +142,8 @@ mod tests {
             .into_iter()
             .zip(first..)
             .map(|(value, at)| SeriesPoint {
-                run_key: format!("{pipeline}-{at}"),
-                run_id: at.to_string(),
+                run_key: format!("{pipeline}-{at}").into(),
+                run_id: at.to_string().into(),
                 started_at: at * 3_600_000_000_000,
                 value,
                 revision: None,

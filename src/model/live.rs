@@ -8,8 +8,8 @@ pub struct Live<T>(Arc<RwLock<Arc<T>>>);
 
 impl<T> Live<T> {
     /// Begins with a value.
-    pub fn new(value: T) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(value))))
+    pub fn new(value: impl Into<Arc<T>>) -> Self {
+        Self(Arc::new(RwLock::new(value.into())))
     }
 
     /// The newest value.
@@ -19,8 +19,8 @@ impl<T> Live<T> {
     }
 
     /// Replaces it for everybody.
-    pub fn set(&self, value: T) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+    pub fn set(&self, value: impl Into<Arc<T>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value.into();
     }
 }
 

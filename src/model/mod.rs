@@ -11,6 +11,7 @@ pub mod policy;
 pub mod run;
 pub mod series;
 pub mod severity;
+pub mod shared_text;
 pub mod signal;
 pub mod unit;
 
@@ -23,4 +24,5 @@ pub use policy::Policy;
 pub use run::{Run, Step};
 pub use series::{Series, SeriesContext, SeriesKey, SeriesPoint};
 pub use severity::Severity;
+pub use shared_text::SharedText;
 pub use signal::Signal;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::UnixNanos;
 use super::metric::Metric;
+use super::shared_text::SharedText;
 
 /// What like is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,17 +36,17 @@ pub struct SeriesKey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesPoint {
     /// perfline's own key of the run.
-    pub run_key: String,
+    pub run_key: SharedText,
     /// The emitter's id of the run.
-    pub run_id: String,
+    pub run_id: SharedText,
     /// Start of the run.
     pub started_at: UnixNanos,
     /// The value, in the metric's unit.
     pub value: f64,
     /// Source revision of the run, where known.
-    pub revision: Option<String>,
+    pub revision: Option<SharedText>,
     /// Model used, where known.
-    pub model: Option<String>,
+    pub model: Option<SharedText>,
     /// How much the run had to do, in the emitter's unit, where known.
     pub input_size: Option<f64>,
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::read::Parameters;
 use super::{Reader, StoreError, sql};
 use crate::model::clock::UnixNanos;
-use crate::model::{Metric, Outcome, SeriesContext};
+use crate::model::{Metric, Outcome, SeriesContext, SharedText};
 
 /// Metrics of a run, in the order of [`RunValue::values`].
 pub(crate) const RUN_METRICS: [Metric; 10] = [
@@ -47,10 +47,10 @@ pub(crate) struct RunValues {
 pub(crate) struct RunValue {
     /// Its place among [`RunValues::contexts`].
     pub(crate) context: usize,
-    pub(crate) run_key: String,
-    pub(crate) run_id: String,
-    pub(crate) revision: Option<String>,
-    pub(crate) model: Option<String>,
+    pub(crate) run_key: SharedText,
+    pub(crate) run_id: SharedText,
+    pub(crate) revision: Option<SharedText>,
+    pub(crate) model: Option<SharedText>,
     pub(crate) outcome: Outcome,
     pub(crate) started_ns: UnixNanos,
     /// How much it had to do; NaN where unknown.
@@ -305,10 +305,10 @@ fn read_runs(
         });
         found.runs.push(RunValue {
             context,
-            run_key: text_at(run_key, row).unwrap_or_default(),
-            run_id: text_at(run_id, row).unwrap_or_default(),
-            revision: text_at(revision, row),
-            model: text_at(model, row),
+            run_key: run_key.value(row).into(),
+            run_id: run_id.value(row).into(),
+            revision: text_at(revision, row).map(Into::into),
+            model: text_at(model, row).map(Into::into),
             outcome: Outcome::from_word(outcome.value(row)),
             started_ns: started.value(row),
             input_size: number_at(input_size, row),

@@ -42,8 +42,8 @@ fn series(metric: Metric, step: Option<&str>, values: &[f64]) -> Series {
         .iter()
         .enumerate()
         .map(|(at, value)| SeriesPoint {
-            run_key: format!("k{at}"),
-            run_id: at.to_string(),
+            run_key: format!("k{at}").into(),
+            run_id: at.to_string().into(),
             started_at: at as i64 * HOUR,
             value: *value,
             revision: None,

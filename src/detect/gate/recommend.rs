@@ -140,9 +140,9 @@ fn size_of(finding: &Finding) -> String {
 }
 
 fn revision_range(case: &Case, change: &Change, finding: &Finding) -> String {
-    let last_good = change.split.checked_sub(1).and_then(|place| case.points[place].revision.clone());
+    let last_good = change.split.checked_sub(1).and_then(|place| case.points[place].revision.as_deref());
     match (last_good, &finding.since_revision) {
-        (Some(old), Some(new)) if old != *new => format!(" (revisions {old}..{new})"),
+        (Some(old), Some(new)) if old != new.as_str() => format!(" (revisions {old}..{new})"),
         (_, Some(new)) => format!(" (revision {new})"),
         _ => String::new(),
     }

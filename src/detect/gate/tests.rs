@@ -8,11 +8,11 @@ fn series(step: Option<&str>, metric: Metric, values: &[f64]) -> Series {
         .iter()
         .enumerate()
         .map(|(i, value)| SeriesPoint {
-            run_key: format!("key-{i}"),
-            run_id: format!("run-{i}"),
+            run_key: format!("key-{i}").into(),
+            run_id: format!("run-{i}").into(),
             started_at: 1_700_000_000_000_000_000 + i as i64 * 3_600_000_000_000,
             value: *value,
-            revision: Some(format!("rev{i}")),
+            revision: Some(format!("rev{i}").into()),
             model: None,
             input_size: None,
         })

@@ -153,8 +153,8 @@ fn make_series(metric: Metric, branch: Option<&str>, values: &[f64], first: usiz
         .iter()
         .zip(first..)
         .map(|(value, run)| SeriesPoint {
-            run_key: run.to_string(),
-            run_id: run.to_string(),
+            run_key: run.to_string().into(),
+            run_id: run.to_string().into(),
             started_at: 1_700_000_000_000_000_000 + run as i64 * HOUR_NS,
             value: *value,
             revision: None,

@@ -55,7 +55,7 @@ fn count_runs(side: &[Series], across_branches: bool) -> BTreeMap<SeriesContext,
     let mut runs: BTreeMap<SeriesContext, BTreeSet<&str>> = BTreeMap::new();
     for series in side {
         let own = runs.entry(stratum(series, across_branches)).or_default();
-        own.extend(series.points.iter().map(|point| point.run_key.as_str()));
+        own.extend(series.points.iter().map(|point| &*point.run_key));
     }
     runs.into_iter().map(|(context, runs)| (context, runs.len())).collect()
 }
@@ -83,8 +83,8 @@ mod tests {
         };
         let key = SeriesKey { pipeline: "p".to_owned(), step: None, metric: Metric::Duration, context };
         let point = |at: i64| SeriesPoint {
-            run_key: format!("{branch}-{host}-{at}"),
-            run_id: at.to_string(),
+            run_key: format!("{branch}-{host}-{at}").into(),
+            run_id: at.to_string().into(),
             started_at: at,
             value: 1.0,
             revision: None,

@@ -148,8 +148,8 @@ mod tests {
 
     fn track(metric: Metric, values: impl IntoIterator<Item = f64>) -> Track {
         let point = |(at, value): (i64, f64)| SeriesPoint {
-            run_key: format!("k{at}"),
-            run_id: at.to_string(),
+            run_key: format!("k{at}").into(),
+            run_id: at.to_string().into(),
             started_at: at * 1_000_000_000,
             value,
             revision: None,

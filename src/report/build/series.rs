@@ -39,9 +39,9 @@ pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, depth: Dept
                 let point = &track.series.points[split.at];
                 let change = (split.after - split.before) / split.before.abs() * 100.0;
                 ChangeView {
-                    run_id: point.run_id.clone(),
+                    run_id: point.run_id.to_string(),
                     time: format_time(point.started_at),
-                    revision: point.revision.clone(),
+                    revision: point.revision.as_deref().map(ToOwned::to_owned),
                     before: split.before,
                     after: split.after,
                     change_percent: Some(change).filter(|change| change.is_finite()),
@@ -96,7 +96,7 @@ fn failed_runs<'a>(track: &Track, runs: &'a RunValues) -> Vec<(usize, Point<'a>)
 
 fn point_view(point: &Point<'_>) -> PointView {
     PointView {
-        run_id: point.run.run_id.clone(),
+        run_id: point.run.run_id.to_string(),
         started_at: format_time(point.run.started_ns),
         value: Some(point.value),
         outcome: point.run.outcome,
@@ -161,8 +161,8 @@ pub(super) fn baseline(
         step: key.step.clone(),
         context: key.context.clone(),
         n: values.len() as u64,
-        from_run: Some(points[from].run_id.clone()),
-        to_run: Some(points[to - 1].run_id.clone()),
+        from_run: Some(points[from].run_id.to_string()),
+        to_run: Some(points[to - 1].run_id.to_string()),
         median: Some(level),
         mad: Some(mad(&values, level)),
         reason,
@@ -176,8 +176,8 @@ mod tests {
     fn run() -> RunValue {
         RunValue {
             context: 0,
-            run_key: "k".to_owned(),
-            run_id: "1".to_owned(),
+            run_key: "k".into(),
+            run_id: "1".into(),
             revision: None,
             model: None,
             outcome: Outcome::Success,
