@@ -15,23 +15,22 @@ use tokio::sync::watch;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::own::{Onward, Own};
 use super::ready::Readiness;
 use super::server::{Service, descriptor};
 use super::watch::watch;
 use crate::detect;
 use crate::export::exposition::{Exposition, Family, write_text};
-use crate::export::metrics::{door_families, pipeline_families, port_families, store_families};
-use crate::export::onward::onward_families;
-use crate::forward::DestinationStats;
+use crate::export::metrics::pipeline_families;
+use crate::model::Signal;
 use crate::net::ServerTls;
 use crate::otlp::access::Need;
-use crate::otlp::grpc::grpc_routes;
+use crate::otlp::grpc::{self, grpc_routes};
 use crate::otlp::guard::{self, Guard};
+use crate::otlp::http;
 use crate::otlp::receive::DoorState;
-use crate::otlp::serve::{ConnectionStats, ServeLimits, Serving, serve_with};
+use crate::otlp::serve::{ServeLimits, Serving, serve_with};
 use crate::otlp::sink::Sink;
-use crate::otlp::stats::Stats;
-use crate::otlp::{http, stats};
 use crate::store::{Store, StoreError};
 
 /// What `/metrics` says of pipelines is computed at most this often.
@@ -52,21 +51,17 @@ pub struct Server<S = Store> {
     pub limits: ServeLimits,
     /// What is counted of those who get it too, by name.
     pub onward: Onward,
+    /// How often the service stores its own metrics; `None`: never.
+    pub own_metrics: Option<Duration>,
 }
-
-/// Counters of destinations, by name.
-pub type Onward = Vec<(String, Arc<DestinationStats>)>;
 
 /// When it was computed, and what.
 type Computed = (Instant, Arc<Vec<Family>>);
 
 #[derive(Clone)]
 struct Shared {
-    store: Store,
+    own: Own,
     readiness: Readiness,
-    stats: Arc<Stats>,
-    ports: [Arc<ConnectionStats>; 2],
-    onward: Onward,
     pipelines: Arc<Mutex<Option<Computed>>>,
 }
 
@@ -75,31 +70,32 @@ impl Server {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let door = DoorState::new(store.clone());
-        Self { store, door, tls: None, limits: ServeLimits::default(), onward: Vec::new() }
+        Self { store, door, tls: None, limits: ServeLimits::default(), onward: Vec::new(), own_metrics: None }
     }
 }
 
 impl<S: Sink> Server<S> {
     /// Serves both listeners until `shutdown` is ready, then drains.
     pub async fn run(self, grpc: TcpListener, http: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { store, door, tls, limits, onward } = self;
+        let Self { store, door, tls, limits, onward, own_metrics } = self;
         let (routes, health) = grpc_routes(door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
-        let service = Service::new(store.clone());
+        let service = Service::new(store.clone(), door.budget.clone(), door.settings.clone());
         let on_port = || Serving { limits, tls: tls.clone(), stats: Arc::default() };
         let ports = [on_port(), on_port()];
         let guard = Guard { access: door.access.clone(), stats: Arc::clone(&door.stats), need };
         let guarded = |routes: Router| routes.layer(middleware::from_fn_with_state(guard.clone(), guard::guard));
         let watched = store.clone();
         let readiness = Readiness::new(store.clone());
-        let health = tokio::spawn(keep_health(readiness.clone(), health));
-        let shared = Shared {
+        let services = service_names(&door.signals);
+        let own = Own {
             store,
-            readiness,
             stats: Arc::clone(&door.stats),
             ports: ports.each_ref().map(|port| Arc::clone(&port.stats)),
             onward,
-            pipelines: Arc::default(),
         };
+        let (reporter, sink) = (own.clone(), door.sink.clone());
+        let health_readiness = readiness.clone();
+        let shared = Shared { own, readiness, pipelines: Arc::default() };
         let on_grpc = guarded(routes.add_service(service.clone()).into_axum_router());
         let on_http = guarded(
             http::router(door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service),
@@ -109,14 +105,21 @@ impl<S: Sink> Server<S> {
             // A sender that is gone means the same as one that says stop.
             drop(stopped.wait_for(|stopped| *stopped).await);
         };
-        let interval = Duration::from_secs(watched.policy().interval_s.max(1));
         let watching = async {
-            watch(watched, interval, until(stopped.clone())).await;
+            watch(watched, until(stopped.clone())).await;
+            Ok(())
+        };
+        let reporting = async {
+            reporter.report(sink, own_metrics, until(stopped.clone())).await;
             Ok(())
         };
         let stopping = async {
             shutdown.await;
             stop.send_replace(true);
+            Ok(())
+        };
+        let telling_health = async {
+            keep_health(health_readiness, health, &services, until(stopped.clone())).await;
             Ok(())
         };
         let [grpc_port, http_port] = ports;
@@ -125,8 +128,9 @@ impl<S: Sink> Server<S> {
             serve_with(http, on_http, http_port, until(stopped.clone())),
             stopping,
             watching,
+            reporting,
+            telling_health,
         );
-        health.abort();
         served.map(|_| ())
     }
 }
@@ -164,15 +168,35 @@ async fn ready(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// gRPC's health follows the same judgement.
-async fn keep_health(readiness: Readiness, health: HealthReporter) {
+/// Whose health is told: the server as a whole, and each of its services.
+fn service_names(signals: &[Signal]) -> Vec<&'static str> {
+    let own = ["", "perfline.v1.Perfline"].into_iter();
+    own.chain(signals.iter().map(|signal| grpc::service_name(*signal))).collect()
+}
+
+/// gRPC's health follows the same judgement; nobody is served once the service stops.
+async fn keep_health(
+    readiness: Readiness,
+    health: HealthReporter,
+    services: &[&'static str],
+    stopped: impl Future<Output = ()>,
+) {
     let mut look = tokio::time::interval(HEALTH_EVERY);
+    tokio::pin!(stopped);
     loop {
-        look.tick().await;
         let readiness = readiness.clone();
-        let Ok(problems) = tokio::task::spawn_blocking(move || readiness.problems()).await else { return };
-        let status = if problems.is_empty() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        health.set_service_status("", status).await;
+        let judged = tokio::select! {
+            _ = look.tick() => Some(tokio::task::spawn_blocking(move || readiness.problems()).await),
+            () = &mut stopped => None,
+        };
+        let is_well = matches!(&judged, Some(Ok(problems)) if problems.is_empty());
+        let status = if is_well { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in services {
+            health.set_service_status(*service, status).await;
+        }
+        if judged.is_none() {
+            return;
+        }
     }
 }
 
@@ -194,22 +218,14 @@ async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
 
 impl Shared {
     fn families(&self) -> Result<Vec<Family>, StoreError> {
-        let file_bytes = std::fs::metadata(self.store.path()).map_or(0, |meta| meta.len());
-        let mut families = door_families(&self.snapshot());
-        families.extend(port_families(&self.stats.denials(), &self.ports));
-        families.extend(store_families(&self.store.stats(), file_bytes));
-        families.extend(onward_families(&self.onward));
+        let mut families = self.own.families();
         match self.pipelines() {
             Ok(pipelines) => families.extend(pipelines.iter().cloned()),
             // What a service says of itself matters most when it cannot write.
-            Err(error) if !self.store.stats().writable => tracing::warn!(%error, "no figures of pipelines now"),
+            Err(error) if !self.own.store.stats().writable => tracing::warn!(%error, "no figures of pipelines now"),
             Err(error) => return Err(error),
         }
         Ok(families)
-    }
-
-    fn snapshot(&self) -> Vec<stats::SignalSnapshot> {
-        self.stats.snapshot()
     }
 
     /// Judging every series takes a while: scrapes that follow closely share one answer.
@@ -220,8 +236,9 @@ impl Shared {
         {
             return Ok(Arc::clone(families));
         }
-        let verdict = detect::check(&self.store, None, &detect::settings(&self.store)?)?;
-        let families = Arc::new(pipeline_families(&self.store.reader()?, &verdict)?);
+        let store = &self.own.store;
+        let verdict = detect::check(store, None, &detect::settings(store)?)?;
+        let families = Arc::new(pipeline_families(&store.reader()?, &verdict)?);
         *known = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)
     }

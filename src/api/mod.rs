@@ -5,6 +5,7 @@ mod backend;
 mod convert;
 mod convert_alerts;
 mod listen;
+mod own;
 mod ready;
 mod remote;
 mod remote_alerts;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -18,6 +19,10 @@ use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::report;
 use crate::store::{Recosted, Row};
+
+/// How long an import waits for room in the service, and how long from one look to the next.
+const IMPORT_PATIENCE: Duration = Duration::from_secs(120);
+const IMPORT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Answers larger than this are refused: a report of thousands of pipelines stays far below.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -144,10 +149,21 @@ impl Remote {
         let mut client = self.client.clone();
         // Covered here, so that names do not even leave this machine.
         let covered = self.veil.as_ref().map(|veil| veil.cover(request.clone())).transpose();
-        let request = covered.map_err(|e| SubmitError::Unwritable(e.to_string()))?.unwrap_or(request);
+        let request = covered
+            .map_err(|e| SubmitError::Unfit(format!("its names cannot be made private: {e}")))?
+            .unwrap_or(request);
         let request = v1::ImportRequest { signal: signal.as_str().to_owned(), body: request.body.to_vec() };
-        self.runtime.block_on(client.import(request)).map_err(|status| self.refused(&status))?;
-        Ok(())
+        // An import may outrun the service: it waits for room, as long as the service says that it will have some.
+        let until = Instant::now() + IMPORT_PATIENCE;
+        loop {
+            match self.runtime.block_on(client.import(request.clone())) {
+                Ok(_) => return Ok(()),
+                Err(status) if is_busy(&status) && Instant::now() < until => {
+                    std::thread::sleep(IMPORT_PAUSE);
+                }
+                Err(status) => return Err(self.refused(&status)),
+            }
+        }
     }
 
     pub(super) fn settle(&self) -> Result<(), ApiError> {
@@ -175,4 +191,9 @@ impl Remote {
             _ => ApiError::Refused { url, message },
         }
     }
+}
+
+/// The service says that it has no room now; with a cause it would be the connection that failed.
+fn is_busy(status: &tonic::Status) -> bool {
+    status.code() == tonic::Code::Unavailable && std::error::Error::source(status).is_none()
 }

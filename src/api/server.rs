@@ -10,16 +10,22 @@ use super::convert_alerts::BaselineChange;
 use super::v1;
 use super::v1::perfline_server::{Perfline, PerflineServer};
 use crate::detect::Decision;
+use crate::model::live::Live;
 use crate::model::{SeriesSelector, Signal};
-use crate::otlp::door::{self, Encoding, Limits};
-use crate::otlp::sink::Accepted;
+use crate::otlp::budget::Budget;
+use crate::otlp::door::{self, Encoding};
+use crate::otlp::receive::DoorSettings;
+use crate::otlp::sink::{Accepted, Sink as _, SubmitError};
 use crate::report;
 use crate::store::{Recosted, Store, StoreError};
 
 /// Rows that one message of a query's answer carries.
 const ROWS_PER_MESSAGE: usize = 1_000;
-/// Requests larger than this are refused: an import sends one export request at a time.
-const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What a call may have beside its largest field, in bytes.
+const CALL_BYTES: usize = 64 * 1024;
+
+/// When who is turned away for want of room should come again.
+const BUSY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The messages of the service, for gRPC reflection.
 #[must_use]
@@ -31,13 +37,17 @@ pub fn descriptor() -> &'static [u8] {
 #[derive(Clone)]
 pub struct Service {
     store: Store,
+    /// Memory for the bodies of imports, shared with OTLP's.
+    budget: Budget,
+    settings: Live<DoorSettings>,
 }
 
 impl Service {
-    /// A tonic service over `store`.
+    /// A tonic service over `store`; what it imports may be as large as what OTLP's door takes now.
     #[must_use]
-    pub fn new(store: Store) -> PerflineServer<Self> {
-        PerflineServer::new(Self { store }).max_decoding_message_size(REQUEST_BYTES_MAX)
+    pub fn new(store: Store, budget: Budget, settings: Live<DoorSettings>) -> PerflineServer<Self> {
+        let call_bytes_max = settings.get().limits.body_bytes_max.saturating_add(CALL_BYTES);
+        PerflineServer::new(Self { store, budget, settings }).max_decoding_message_size(call_bytes_max)
     }
 
     // Queries take as long as they take: off the network threads with them.
@@ -56,6 +66,7 @@ impl Service {
 fn to_status(error: &ApiError) -> Status {
     match error {
         ApiError::Store(StoreError::Query(message)) => Status::invalid_argument(message.clone()),
+        ApiError::Submit(error @ SubmitError::Unfit(_)) => Status::invalid_argument(error.to_string()),
         ApiError::Submit(error) => Status::unavailable(error.to_string()),
         ApiError::Answer(message) => Status::invalid_argument(message.clone()),
         other => {
@@ -124,14 +135,23 @@ impl Perfline for Service {
             .into_iter()
             .find(|signal| signal.as_str() == asked.signal)
             .ok_or_else(|| Status::invalid_argument(format!("`{}` is no signal", asked.signal)))?;
-        let admitted = door::admit(signal, Encoding::Protobuf, asked.body.into(), &Limits::default())
+        // The call itself, and what is admitted of it.
+        let mut lease = self.budget.lease();
+        if !lease.reserve(2 * asked.body.len()) {
+            return Err(to_status(&ApiError::Submit(SubmitError::Busy { retry_after: BUSY_AFTER })));
+        }
+        let limits = self.settings.get().limits;
+        let admit = move || door::admit(signal, Encoding::Protobuf, asked.body.into(), &limits);
+        let admitted = tokio::task::spawn_blocking(admit)
+            .await
+            .map_err(|e| Status::internal(format!("the decoder failed: {e}")))?
             .map_err(|e| Status::invalid_argument(e.to_string()))?;
         let refused = admitted.refused.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect();
         let mut accepted = 0;
         if let Some(request) = admitted.accepted {
             accepted = u64::from(request.items);
             let request = Accepted { signal, ..request };
-            self.ask(move |backend| backend.import(signal, request)).await?;
+            self.store.submit(request).await.map_err(|error| to_status(&error.into()))?;
         }
         Ok(Response::new(v1::ImportResponse { accepted, refused }))
     }

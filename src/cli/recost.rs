@@ -31,7 +31,7 @@ pub(super) fn run(args: &RecostArgs) -> Result<ExitCode, Failure> {
         if args.prices.is_some() {
             return Err(Failure::usage(
                 "a running service prices by its own file",
-                "name the file in its configuration, [prices] file, and start it again; then recost without --prices",
+                "name the file in its configuration, [prices] file, and send it SIGHUP; then recost without --prices",
             ));
         }
         args.store.open_existing()?

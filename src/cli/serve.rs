@@ -124,13 +124,16 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let reload = Reload {
         args: args.clone(),
         settings: layers.settings(),
+        store: store.clone(),
         door: door.settings.clone(),
         access,
         tls: tls.clone(),
         level,
         config: config.clone(),
     };
-    let server = Server { store: store.clone(), door, tls, limits: limits(&config), onward: couriers.stats() };
+    let own_metrics = Some(config.own_metrics.interval.0).filter(|interval| !interval.is_zero());
+    let server =
+        Server { store: store.clone(), door, tls, limits: limits(&config), onward: couriers.stats(), own_metrics };
     let served = runtime.block_on(serve(&config, server, reload));
     couriers.stop();
     runtime.shutdown_timeout(DRAIN_MAX);

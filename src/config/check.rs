@@ -36,6 +36,16 @@ impl Config {
         if same_port(self.listen.grpc, self.listen.http) {
             add(format!("listen.grpc and listen.http are both {}", self.listen.http), "give each a port of its own");
         }
+        for (key, is_zero) in [
+            ("limits.connections_max", self.limits.connections_max == 0),
+            ("limits.body_bytes_max", self.limits.body_bytes_max.0 == 0),
+            ("limits.body_timeout", self.limits.body_timeout.0.is_zero()),
+            ("limits.header_timeout", self.limits.header_timeout.0.is_zero()),
+        ] {
+            if is_zero {
+                add(format!("{key} is 0: nothing could be received"), "give it more, or leave it out for the default");
+            }
+        }
         // The body as it came, and what it becomes in a buffer that doubles as it grows.
         if self.limits.body_bytes_max.0.saturating_mul(BODY_COPIES) > self.limits.bodies_bytes_max.0 {
             add(

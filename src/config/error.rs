@@ -18,13 +18,15 @@ pub enum ConfigError {
         /// The cause.
         source: std::io::Error,
     },
-    /// It is no TOML; the cause shows the line.
-    #[error("read configuration `{}`", path.display())]
+    /// It is no TOML. The line itself is not shown: it may hold a secret.
+    #[error("read configuration `{}`: line {line}: {why}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// The cause.
-        source: Box<toml::de::Error>,
+        /// From 1 on.
+        line: usize,
+        /// What is wrong.
+        why: String,
     },
     /// It names a key that does not exist.
     #[error("{place}: there is no key `{key}`")]

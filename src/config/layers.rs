@@ -207,7 +207,10 @@ impl Layers {
                 known: known.into_iter().map(ToOwned::to_owned).collect(),
             };
         }
-        ConfigError::Value { place: self.place(&at), key: join(&at), why: message.trim().to_owned() }
+        // serde quotes the value that it was given.
+        let secret = at.iter().any(|part| SECRETS.contains(&part.as_str()));
+        let why = if secret { "this kind of value is not taken (it is not shown)" } else { message.trim() };
+        ConfigError::Value { place: self.place(&at), key: join(&at), why: why.to_owned() }
     }
 
     /// Who said the value at a key, or the first one below it.
@@ -223,7 +226,11 @@ impl Layers {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Table, ConfigError> {
-    text.parse().map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Syntax { path: path.to_owned(), line, why: error.message().trim().replace('\n', " ") }
+    })
 }
 
 fn path_of(key: &str) -> Vec<String> {

@@ -33,6 +33,8 @@ pub struct Config {
     pub anonymize: AnonymizeConfig,
     /// Who else gets what is acknowledged.
     pub forward: ForwardConfig,
+    /// What the service says of itself.
+    pub own_metrics: OwnMetricsConfig,
     /// What is said on standard error.
     pub log: LogConfig,
 }
@@ -234,6 +236,14 @@ impl std::fmt::Debug for ForwardTo {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "ForwardTo {{ name: {:?}, {} headers }}", self.name, self.headers.len())
     }
+}
+
+/// What the service says of itself as OTLP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnMetricsConfig {
+    /// How often; 0: never.
+    pub interval: Period,
 }
 
 /// What is said on standard error.

@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use duckdb::{Connection, ToSql};
 
+use super::stats::Committer;
 use super::{StoreError, prices, sql};
 use crate::model::clock::UnixNanos;
 use crate::price::Prices;
 
 /// Derives the runs of every trace that was loaded since the last time. One transaction: a reader
 /// sees the runs before or after, never between.
-pub(super) fn derive_pending(connection: &Connection, known: &Prices) -> Result<(), StoreError> {
-    in_transaction(connection, "derive runs", |connection| {
+pub(super) fn derive_pending(
+    connection: &Connection,
+    known: &Prices,
+    committer: &Committer<'_>,
+) -> Result<(), StoreError> {
+    let commit = |connection: &Connection| committer.commit(connection);
+    transact(connection, "derive runs", commit, |connection| {
         let run = |texts: &[&str]| texts.iter().try_for_each(|text| connection.execute_batch(text));
         run(sql::DERIVE_FIND)?;
         // Where only plain requests came, which is most of a busy service's traffic, no run can change.
@@ -40,8 +46,17 @@ pub(super) fn in_transaction(
     action: &'static str,
     body: impl FnOnce(&Connection) -> duckdb::Result<()>,
 ) -> Result<(), StoreError> {
+    transact(connection, action, |connection| connection.execute_batch("commit"), body)
+}
+
+fn transact(
+    connection: &Connection,
+    action: &'static str,
+    commit: impl FnOnce(&Connection) -> duckdb::Result<()>,
+    body: impl FnOnce(&Connection) -> duckdb::Result<()>,
+) -> Result<(), StoreError> {
     connection.execute_batch("begin transaction").map_err(StoreError::sql(action))?;
-    let done = body(connection).and_then(|()| connection.execute_batch("commit"));
+    let done = body(connection).and_then(|()| commit(connection));
     if done.is_err() {
         // The first failure is the one to report.
         drop(connection.execute_batch("rollback"));

@@ -2,8 +2,9 @@
 //! position with them. Owns the writing connection.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
 use super::fatal::{has_room, stop_where_only_a_restart_helps, told};
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
+use super::stats::{Committer, LoaderStats, elapsed_ns};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
+use crate::model::live::Live;
 use crate::otlp::conventions::Rules;
 use crate::price::Prices;
 
@@ -45,64 +48,29 @@ pub(crate) enum Work {
     Job(Box<dyn FnOnce(&Connection) + Send>),
 }
 
-/// Counters of the loader, read by `/metrics`.
-#[derive(Debug, Default)]
-pub(crate) struct LoaderStats {
-    pub(super) loads: AtomicU64,
-    pub(super) failures: AtomicU64,
-    pub(super) busy_ns: AtomicU64,
-    pub(super) rows_stored: AtomicU64,
-    pub(super) rows_duplicate: AtomicU64,
-    pub(super) rows_undecodable: AtomicU64,
-    /// How long the oldest request of the last load had waited when its rows could be queried.
-    pub(super) lag_ns: AtomicU64,
-    /// Since when the oldest request waits, on the wall clock; 0: none does.
-    waiting_since_ns: AtomicU64,
-    failing: AtomicBool,
-    closing: AtomicBool,
-}
-
-/// The wall clock, in nanoseconds.
-fn wall_ns() -> u64 {
-    u64::try_from(Clock::Wall.now()).unwrap_or(0)
-}
-
-impl LoaderStats {
-    /// How long the oldest request waits.
-    pub(super) fn waiting_ns(&self) -> u64 {
-        match self.waiting_since_ns.load(Relaxed) {
-            0 => 0,
-            since => wall_ns().saturating_sub(since),
-        }
-    }
-
-    pub(super) fn writable(&self) -> bool {
-        !self.failing.load(Relaxed)
-    }
-
-    /// From now on a load that fails is left to the next start.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Relaxed);
-    }
-}
-
 /// The loader's thread.
 pub(super) struct Loader {
     connection: Connection,
+    /// DuckDB's own log.
+    wal: PathBuf,
     segments: Segments,
     bodies: Bodies,
     rules: Arc<Rules>,
-    builder: BatchBuilder,
+    /// Made anew after a load that failed: what the old one knew to be stored may have been undone with the rest.
+    builder: Option<BatchBuilder>,
     horizons: Horizons,
     stats: Arc<LoaderStats>,
     load_interval: Duration,
     run_idle_timeout: Duration,
-    prices: Arc<Prices>,
+    prices: Live<Prices>,
     clock: Clock,
     load: Load,
     /// Traces were loaded whose runs are not derived yet.
     stale: bool,
     upkeep: Instant,
+    /// Loading failed while the store was closed: the log keeps the rest for the next start. To load a later request
+    /// would move the log position past the earlier ones.
+    given_up: bool,
 }
 
 /// What is on its way into DuckDB. Until it is committed its requests stay in the log, and are read again if it fails.
@@ -122,11 +90,13 @@ impl Loader {
         segments: Segments,
         rules: Arc<Rules>,
         options: &StoreOptions,
+        prices: Live<Prices>,
         stats: Arc<LoaderStats>,
     ) -> Result<Self, StoreError> {
-        let builder = BatchBuilder::new(&connection, Arc::clone(&rules))?;
+        let builder = Some(BatchBuilder::new(&connection, Arc::clone(&rules))?);
         Ok(Self {
             connection,
+            wal: wal_path(&options.path),
             bodies: Bodies::new(segments.folder().to_owned()),
             segments,
             rules,
@@ -135,11 +105,12 @@ impl Loader {
             stats,
             load_interval: options.load_interval,
             run_idle_timeout: options.run_idle_timeout,
-            prices: Arc::clone(&options.prices),
+            prices,
             clock: options.clock,
             load: Load::default(),
             stale: true,
             upkeep: Instant::now(),
+            given_up: false,
         })
     }
 
@@ -196,12 +167,23 @@ impl Loader {
             }
             self.keep_up();
         }
+        if self.given_up {
+            tracing::error!("loading failed to the end; the log keeps what is missing");
+            return;
+        }
         if let Err(error) = self.load().and_then(|()| self.derive()).and_then(|()| self.checkpoint()) {
             tracing::error!(error = told(&error), "the last load failed; the log keeps what is missing");
         }
     }
 
     fn handle(&mut self, work: Work) {
+        if self.given_up {
+            if let Work::Flush { done } = work {
+                // Who asked may have gone meanwhile.
+                drop(done.try_send(Err(StoreError::Stalled)));
+            }
+            return;
+        }
         match work {
             Work::Load { place, permit } => {
                 self.take(place, Some(permit));
@@ -217,7 +199,9 @@ impl Loader {
             }
             Work::Job(job) => {
                 self.load_until_it_goes_through();
-                job(&self.connection);
+                if !self.given_up {
+                    job(&self.connection);
+                }
             }
         }
     }
@@ -228,7 +212,7 @@ impl Loader {
 
     fn take(&mut self, place: Place, permit: Option<OwnedSemaphorePermit>) {
         if self.load.requests.is_empty() {
-            self.stats.waiting_since_ns.store(wall_ns(), Relaxed);
+            self.stats.waits(true);
         }
         self.load.requests.push_back((place, permit));
         self.load.since.get_or_insert_with(Instant::now);
@@ -238,13 +222,17 @@ impl Loader {
     fn go_on(&mut self) -> Result<(), StoreError> {
         while let Some((place, _)) = self.load.requests.get(self.load.decoded) {
             let body = self.bodies.read(place)?;
-            if let Err(error) = self.builder.add(place.signal, body) {
+            let builder = match &mut self.builder {
+                Some(builder) => builder,
+                none => none.insert(BatchBuilder::new(&self.connection, Arc::clone(&self.rules))?),
+            };
+            if let Err(error) = builder.add(place.signal, body) {
                 self.stats.rows_undecodable.fetch_add(u64::from(place.items), Relaxed);
                 tracing::error!(%error, "a request in the log could not be decoded");
             }
             self.load.bytes += place.length;
             self.load.decoded += 1;
-            if self.builder.is_full() {
+            if builder.is_full() {
                 self.commit(Cut::RowGroups)?;
             } else if self.load.bytes >= LOAD_BYTES {
                 self.commit(Cut::Whole)?;
@@ -255,34 +243,52 @@ impl Loader {
 
     /// One transaction: what was decoded, as far as the cut lets it, and how far the log is loaded with that.
     fn commit(&mut self, cut: Cut) -> Result<(), StoreError> {
-        if self.load.decoded == 0 {
-            return Ok(());
-        }
+        let Some(builder) = self.builder.as_mut().filter(|_| self.load.decoded > 0) else { return Ok(()) };
         let began = Instant::now();
         has_room(self.segments.folder())?;
-        let batch = self.builder.take(cut)?;
+        let batch = builder.take(cut)?;
         // Rows that were left behind are of the last request: it stays until they are stored.
         let loaded = self.load.decoded - usize::from(batch.is_cut());
         let end = loaded.checked_sub(1).and_then(|last| self.load.requests.get(last)).map(|(place, _)| place.end);
-        let counts = write(&self.connection, &batch, end, &mut self.horizons)?;
+        let counts = self.write(&batch, end)?;
         self.load.requests.drain(..loaded);
         self.load.decoded -= loaded;
         self.load.bytes = self.load.requests.iter().take(self.load.decoded).map(|(place, _)| place.length).sum();
         self.load.since = (!self.load.requests.is_empty()).then(Instant::now);
         self.stats.lag_ns.store(self.stats.waiting_ns(), Relaxed);
-        self.stats.waiting_since_ns.store(self.load.since.map_or(0, |_| wall_ns()), Relaxed);
+        self.stats.waits(self.load.since.is_some());
         self.horizons.advance();
         self.stale |= batch.touches_runs() || counts.quiet_touched > 0;
         self.stats.failing.store(false, Relaxed);
         self.stats.loads.fetch_add(1, Relaxed);
         self.stats.rows_stored.fetch_add(counts.stored, Relaxed);
         self.stats.rows_duplicate.fetch_add(counts.duplicate, Relaxed);
-        self.count_busy(began);
-        end.map_or(Ok(()), |end| Ok(self.segments.release(end)?))
+        self.stats.busy_ns.fetch_add(elapsed_ns(began), Relaxed);
+        // What is stored is stored, whether or not its segments can be deleted now: the next load tries that again.
+        if let Some(end) = end
+            && let Err(error) = self.segments.release(end)
+        {
+            tracing::warn!(%error, "segments that are loaded could not be deleted");
+        }
+        Ok(())
     }
 
-    fn count_busy(&self, since: Instant) {
-        self.stats.busy_ns.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    fn write(&mut self, batch: &Batch, end: Option<Position>) -> Result<LoadCounts, StoreError> {
+        let connection = &self.connection;
+        connection.execute_batch("begin transaction").map_err(StoreError::sql("begin a load"))?;
+        let written = batch.append(connection, &mut self.horizons).and_then(|counts| {
+            if let Some(end) = end {
+                write_position(connection, end)?;
+            }
+            let committer = Committer { wal: &self.wal, stats: &self.stats };
+            committer.commit(connection).map_err(StoreError::sql("commit a load"))?;
+            Ok(counts)
+        });
+        if written.is_err() {
+            // The first failure is the one to report.
+            drop(connection.execute_batch("rollback"));
+        }
+        written
     }
 
     fn load_for_a_reader(&mut self) -> Result<(), StoreError> {
@@ -296,21 +302,20 @@ impl Loader {
     /// Loads everything that waits. What fails is undone, and stays in the log for the next try.
     fn load(&mut self) -> Result<(), StoreError> {
         let loaded = self.go_on().and_then(|()| self.commit(Cut::Whole));
-        if loaded.is_err() {
-            self.undo()?;
+        match loaded {
+            Ok(()) => self.stats.failing.store(false, Relaxed),
+            Err(_) => self.undo(),
         }
         loaded
     }
 
     /// Takes the load back to its beginning: its requests are read from the log again.
-    fn undo(&mut self) -> Result<(), StoreError> {
+    fn undo(&mut self) {
         self.stats.failing.store(true, Relaxed);
         self.stats.failures.fetch_add(1, Relaxed);
         (self.load.decoded, self.load.bytes) = (0, 0);
         self.horizons = Horizons::default();
-        // What it knew to be stored may be undone with the rest.
-        self.builder = BatchBuilder::new(&self.connection, Arc::clone(&self.rules))?;
-        Ok(())
+        self.builder = None;
     }
 
     /// Whether a step failed; then it is undone.
@@ -318,17 +323,15 @@ impl Loader {
         let Err(error) = step else { return false };
         stop_where_only_a_restart_helps(&error);
         tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
-        if let Err(error) = self.undo() {
-            stop_where_only_a_restart_helps(&error);
-            tracing::error!(error = told(&error), "a failed load could not be undone");
-        }
+        self.undo();
         true
     }
 
     fn load_until_it_goes_through(&mut self) {
         while let Err(error) = self.load() {
             stop_where_only_a_restart_helps(&error);
-            if self.stats.closing.load(Relaxed) {
+            if self.stats.is_closing() {
+                self.given_up = true;
                 return;
             }
             tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
@@ -338,14 +341,17 @@ impl Loader {
 
     fn derive(&mut self) -> Result<(), StoreError> {
         if self.stale {
-            derive::derive_pending(&self.connection, &self.prices)?;
+            let began = Instant::now();
+            let committer = Committer { wal: &self.wal, stats: &self.stats };
+            derive::derive_pending(&self.connection, &self.prices.get(), &committer)?;
+            self.stats.derive_busy_ns.fetch_add(elapsed_ns(began), Relaxed);
             self.stale = false;
         }
         Ok(())
     }
 
     fn keep_up(&mut self) {
-        if self.upkeep.elapsed() < UPKEEP_INTERVAL {
+        if self.given_up || self.upkeep.elapsed() < UPKEEP_INTERVAL {
             return;
         }
         let kept = self
@@ -373,25 +379,11 @@ pub(super) struct LoadCounts {
     pub(super) quiet_touched: u64,
 }
 
-fn write(
-    connection: &Connection,
-    batch: &Batch,
-    end: Option<Position>,
-    horizons: &mut Horizons,
-) -> Result<LoadCounts, StoreError> {
-    connection.execute_batch("begin transaction").map_err(StoreError::sql("begin a load"))?;
-    let written = batch.append(connection, horizons).and_then(|counts| {
-        if let Some(end) = end {
-            write_position(connection, end)?;
-        }
-        connection.execute_batch("commit").map_err(StoreError::sql("commit a load"))?;
-        Ok(counts)
-    });
-    if written.is_err() {
-        // The first failure is the one to report.
-        drop(connection.execute_batch("rollback"));
-    }
-    written
+/// Where DuckDB keeps its own log.
+fn wal_path(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".wal");
+    PathBuf::from(name)
 }
 
 fn read_position(connection: &Connection) -> Result<Position, StoreError> {

@@ -17,6 +17,7 @@ mod prices;
 mod read;
 mod rows;
 mod sql;
+mod stats;
 mod track;
 mod upkeep;
 
@@ -28,10 +29,13 @@ pub use prices::Recosted;
 pub use read::Reader;
 pub(crate) use read::series_question;
 pub use rows::Row;
+pub use stats::StoreStats;
 pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::AcqRel;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -42,13 +46,15 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::model::Policy;
 use crate::model::clock::Clock;
+use crate::model::live::Live;
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::{Accepted, Sink, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
-use loader::{Loader, LoaderStats, Work};
+use loader::{Loader, Work};
 use log::{Appender, LogStats, LogWriter, Position, Queue, QueueName, Segments, Submission};
 pub use log::{Loss, OnDamage};
+use stats::LoaderStats;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -102,11 +108,11 @@ pub struct Store {
 
 struct Inner {
     path: PathBuf,
-    prices: Arc<Prices>,
+    /// Replaced where the configuration is read anew, as is the policy.
+    prices: Live<Prices>,
     veil: Option<Arc<Veil>>,
     clock: Clock,
-    /// Replaced where the configuration is read anew.
-    policy: Mutex<Arc<Policy>>,
+    policy: Live<Policy>,
     /// Held while the store is evaluated: two at a time would tell everything twice.
     evaluating: Mutex<()>,
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
@@ -144,7 +150,9 @@ impl Store {
         let loader_stats = Arc::new(LoaderStats::default());
         let log_stats = Arc::new(LogStats::default());
         let readers = connection.try_clone().map_err(StoreError::sql("open a reader"))?;
-        let mut loader = Loader::new(connection, segments.clone(), rules, options, Arc::clone(&loader_stats))?;
+        let prices = Live::new(Arc::clone(&options.prices));
+        let mut loader =
+            Loader::new(connection, segments.clone(), rules, options, prices.clone(), Arc::clone(&loader_stats))?;
         let replayed = loader.recover(options.on_damage)?;
         let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
         let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
@@ -157,10 +165,10 @@ impl Store {
         ];
         let inner = Inner {
             path: options.path.clone(),
-            prices: Arc::clone(&options.prices),
+            prices,
             veil: options.veil.clone(),
             clock: options.clock,
-            policy: Mutex::default(),
+            policy: Live::default(),
             evaluating: Mutex::new(()),
             submissions: Mutex::new(Some(submissions)),
             budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
@@ -219,12 +227,17 @@ impl Store {
     /// How series are judged.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.inner.policy.lock().unwrap_or_else(PoisonError::into_inner))
+        self.inner.policy.get()
     }
 
     /// Judges series by `policy` from now on; what was said under another is said anew when somebody asks.
     pub fn set_policy(&self, policy: Policy) {
-        *self.inner.policy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.inner.policy.set(policy);
+    }
+
+    /// Prices calls by these from now on; [`Store::recost`] prices those that are stored.
+    pub fn set_prices(&self, prices: Arc<Prices>) {
+        self.inner.prices.set(prices);
     }
 
     /// One evaluation at a time: the next waits here.
@@ -255,11 +268,12 @@ impl Store {
         self.write(|connection, clock| derive::settle(connection, clock.now(), Duration::ZERO))?
     }
 
-    /// Prices every stored call again whose cost no span stated, by [`StoreOptions::prices`], and sums up its steps and
+    /// Prices every stored call again whose cost no span stated, by [`StoreOptions::prices`] or what came after
+    /// them, and sums up its steps and
     /// runs anew.
     pub fn recost(&self) -> Result<Recosted, StoreError> {
         self.flush()?;
-        let known = Arc::clone(&self.inner.prices);
+        let known = self.inner.prices.get();
         self.write(move |connection, _| prices::recost(connection, &known))?
     }
 
@@ -268,14 +282,28 @@ impl Store {
         &self,
         job: impl FnOnce(&Connection, Clock) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (done, answer) = oneshot::channel();
+        let (done, answer) = sync_channel(1);
         let clock = self.inner.clock;
+        // Set by whoever comes first: the job that begins, or the asker who gives up. What an asker was told is not done
+        // must not be done later.
+        let taken = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&taken);
         let job = Box::new(move |connection: &Connection| {
-            // The asker may have gone; the work is done all the same.
-            drop(done.send(job(connection, clock)));
+            if !begun.swap(true, AcqRel) {
+                drop(done.send(job(connection, clock)));
+            }
         });
         self.work(Work::Job(job))?;
-        answer.blocking_recv().map_err(|_e| StoreError::Closed)
+        loop {
+            match answer.recv_timeout(STALL_PAUSE) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Disconnected) => return Err(StoreError::Closed),
+                Err(RecvTimeoutError::Timeout) if !self.inner.loader_stats.writable() && !taken.swap(true, AcqRel) => {
+                    return Err(StoreError::Stalled);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// A connection that reads. Call [`Store::flush`] first to see everything acknowledged.
@@ -303,25 +331,8 @@ impl Store {
     /// Numbers about itself, for `/metrics` and the benchmarks.
     #[must_use]
     pub fn stats(&self) -> StoreStats {
-        use std::sync::atomic::Ordering::Relaxed;
-        let (log, load) = (&self.inner.log_stats, &self.inner.loader_stats);
-        StoreStats {
-            log_syncs: log.syncs.load(Relaxed),
-            log_requests: log.requests.load(Relaxed),
-            log_bytes: log.bytes.load(Relaxed),
-            log_busy_ns: log.busy_ns.load(Relaxed),
-            log_failures: log.failures.load(Relaxed),
-            loads: load.loads.load(Relaxed),
-            load_failures: load.failures.load(Relaxed),
-            load_busy_ns: load.busy_ns.load(Relaxed),
-            rows_stored: load.rows_stored.load(Relaxed),
-            rows_duplicate: load.rows_duplicate.load(Relaxed),
-            rows_undecodable: load.rows_undecodable.load(Relaxed),
-            buffer_bytes_free: self.inner.budget.available_permits() * BUDGET_UNIT,
-            writable: load.writable() && log.writable(),
-            waiting_ns: load.waiting_ns(),
-            lag_ns: load.lag_ns.load(Relaxed),
-        }
+        let free = self.inner.budget.available_permits() * BUDGET_UNIT;
+        StoreStats::of(&self.inner.log_stats, &self.inner.loader_stats, free)
     }
 
     fn work(&self, work: Work) -> Result<(), StoreError> {
@@ -345,41 +356,6 @@ impl Store {
     }
 }
 
-/// Numbers about a store, all since it was opened.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StoreStats {
-    /// Group commits of the log.
-    pub log_syncs: u64,
-    /// Requests acknowledged.
-    pub log_requests: u64,
-    /// Bytes appended to the log.
-    pub log_bytes: u64,
-    /// Nanoseconds spent writing and syncing the log.
-    pub log_busy_ns: u64,
-    /// Groups that could not be written.
-    pub log_failures: u64,
-    /// Transactions that loaded rows.
-    pub loads: u64,
-    /// Loads that failed and were tried again.
-    pub load_failures: u64,
-    /// Nanoseconds spent loading.
-    pub load_busy_ns: u64,
-    /// Rows stored.
-    pub rows_stored: u64,
-    /// Rows that were there already.
-    pub rows_duplicate: u64,
-    /// Requests in the log that could not be decoded.
-    pub rows_undecodable: u64,
-    /// Buffer bytes that are free.
-    pub buffer_bytes_free: usize,
-    /// The log and the last load could be written.
-    pub writable: bool,
-    /// Nanoseconds that the oldest acknowledged request has waited to be loaded; 0 where none waits.
-    pub waiting_ns: u64,
-    /// Nanoseconds from acknowledgement to queryable, of the oldest request of the last load.
-    pub lag_ns: u64,
-}
-
 impl Sink for Store {
     async fn submit(&self, request: Accepted) -> Result<(), SubmitError> {
         self.send(request)?.await.unwrap_or(Err(SubmitError::Closed))
@@ -398,9 +374,11 @@ impl Store {
         let units = (request.body.len() / BUDGET_UNIT + 1).max(REQUEST_UNITS_MIN);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.inner.budget).try_acquire_many_owned(units).map_err(|_e| busy.clone())?;
-        // What cannot be covered must not be stored. The door has read every byte, so this does not happen.
+        // What cannot be covered must not be stored: values that are nested deeper than the decoder of the veil goes.
         let covered = self.inner.veil.as_ref().map(|veil| veil.cover(request.clone())).transpose();
-        let request = covered.map_err(|e| SubmitError::Unwritable(e.to_string()))?.unwrap_or(request);
+        let request = covered
+            .map_err(|e| SubmitError::Unfit(format!("its names cannot be made private: {e}")))?
+            .unwrap_or(request);
         let (done, answer) = oneshot::channel();
         sender.try_send(Submission::Request { request, permit, done }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => busy,

@@ -119,8 +119,9 @@ async fn point_43_retry_after_and_retry_info_are_waited_for() {
     let date = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
     let cases = [
-        (Protocol::Http, Answer::http(503).with("retry-after", 1)),
+        // First, while the date is still ahead.
         (Protocol::Http, Answer::http(429).with("retry-after", date)),
+        (Protocol::Http, Answer::http(503).with("retry-after", 1)),
         (Protocol::Grpc, Answer::grpc(Code::Unavailable, retry_in(asked), Vec::new())),
         (Protocol::Grpc, Answer::grpc(Code::ResourceExhausted, retry_in(asked), Vec::new())),
     ];

@@ -49,7 +49,8 @@ async fn a_body_that_never_ends_is_given_up_and_others_are_served_meanwhile() {
     slow.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(door.post("/v1/traces", PROTOBUF, &traces(1).encode_to_vec()).await.status, 200);
     let reply = Reply::read(&mut slow).await;
-    assert_eq!(reply.status, 408);
+    assert_eq!(reply.status, 503);
+    assert_eq!(reply.header("retry-after").as_deref(), Some("1"));
     assert!(reply.status_message().1.contains("did not arrive"));
     assert_eq!(door.state.budget.free_bytes(), 256 << 20);
 }
@@ -164,6 +165,44 @@ async fn a_head_that_comes_byte_by_byte_is_given_up_and_others_are_served_meanwh
         let _reset = tokio::time::timeout(Duration::from_secs(30), closed).await.expect("the connection is closed");
         assert!(!said.starts_with(b"HTTP/1.1 200"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_says_nothing_is_closed() {
+    let state = perfline::otlp::receive::DoorState::new(Memory::default());
+    let limits = ServeLimits { header_timeout: Duration::from_millis(300), ..ServeLimits::default() };
+    let address = start_with(perfline::otlp::http::router(state), limits).await;
+    // Nothing at all, and the beginning of what could become HTTP/2.
+    for said in [&b""[..], b"PRI * HTTP"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let mut answer = Vec::new();
+        let closed = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
+        // A reset is an end as good as any.
+        let _reset = tokio::time::timeout(Duration::from_secs(30), closed).await.expect("the connection is closed");
+        assert_eq!(answer, b"");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_grows_as_protobuf_is_bounded_by_what_it_becomes() {
+    let numbers = "0,".repeat(300_000) + "0";
+    let document = format!(
+        r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"h","histogram":{{"aggregationTemporality":2,
+        "dataPoints":[{{"timeUnixNano":"1","count":"0","explicitBounds":[{numbers}]}}]}}}}]}}]}}]}}"#
+    );
+    let with_limit = async |bytes: usize| {
+        let door = door_with(Memory::default(), |state| set(state, |to| to.limits.body_bytes_max = bytes)).await;
+        let reply = door.json("/v1/metrics", &document).await;
+        assert_eq!(door.state.budget.free_bytes(), 256 << 20);
+        (reply.status, door.taken().first().map_or(0, |taken| taken.body.len()))
+    };
+    // 600 thousand characters become 2.4 million bytes.
+    assert_eq!(with_limit(1 << 20).await, (413, 0));
+    let (status, length) = with_limit(4 << 20).await;
+    assert!(status == 200 && length > 2_400_000, "{status}, {length} bytes");
+    let tight = door_with(Memory::default(), |state| state.budget = Budget::new(2 << 20)).await;
+    assert_eq!(tight.json("/v1/metrics", &document).await.status, 503);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,12 +131,36 @@ def scrape(folder, http):
         print(f"Prometheus answers pipeline_runs_total: {counted}")
 
 
+def check_own(program, service):
+    """What /metrics says of the service itself is stored as OTLP, too."""
+    question = (
+        "select name, type, monotonic, max(value) as newest, count(distinct resource_attributes->>'service.instance.id') as instances"
+        " from metric_points where service = 'perfline' group by all"
+    )
+
+    def rows():
+        """What is stored by now, by name."""
+        return {row["name"]: row for row in program.query(service.http, question)}
+
+    wait_until("own metrics are stored", lambda: rows().get("perfline_items_accepted", {}).get("newest"), PATIENCE_S)
+    stored = rows()
+    text, _ = get(f"{service.http}/metrics", TEXT)
+    told = {line.split(" ")[2].removesuffix("_total") for line in text.splitlines() if line.startswith("# TYPE perfline_")}
+    told -= {"perfline_series_checked", "perfline_series_insufficient"}
+    require_equal("names on /metrics that were not stored", sorted(told - set(stored)), [])
+    commits = stored["perfline_commits"]
+    require_equal("perfline_commits", (commits["type"], commits["monotonic"], commits["instances"]), ("sum", True, 1))
+    require(commits["newest"] >= 1, f"no commit was counted: {commits}")
+    print(f"{len(stored)} metrics of the service itself stored as OTLP")
+
+
 def script(program, folder, _given):
     """Send, read, scrape."""
-    with Service(program, os.path.join(folder, "store.duckdb")) as service:
+    with Service(program, os.path.join(folder, "store.duckdb"), "--set", "own_metrics.interval=1s") as service:
         send(service.http)
         check_texts(service.http)
         scrape(folder, service.http)
+        check_own(program, service)
         service.stop()
 
 

@@ -98,11 +98,54 @@ def check_reload(program, folder):
     return len(lines)
 
 
+def call_costs(program, service, number):
+    """What a run of one model call costs that nobody but the price file prices."""
+    trace, start = identity(f"call {number}", size=16), BEGIN_NS + number * 600 * SECOND_NS
+    pairs = {
+        "cicd.pipeline.name": "priced",
+        "cicd.pipeline.run.id": str(number),
+        "cicd.pipeline.result": "success",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "model-of-our-own",
+        "gen_ai.usage.input_tokens": 1_000_000,
+        "gen_ai.usage.output_tokens": 0,
+    }
+    require(post(service.http, "traces", traces([span(trace, "run", start, SECOND_NS, pairs)])), "a run was refused")
+    rows = program.query(service.http, f"select cost_usd from runs where run_id = '{number}'")
+    require_equal("runs of that id", len(rows), 1)
+    return rows[0]["cost_usd"]
+
+
+def check_prices(program, folder):
+    """SIGHUP reads the price file again, and the rules of [detect]; calls that are stored wait for recost."""
+    path, prices = os.path.join(folder, "priced.toml"), os.path.join(folder, "prices.toml")
+    price = "[[price]]\nmodel = 'model-of-our-own'\ninput = {}\noutput = 1.0\n"
+    write(path, f"[prices]\nfile = '{prices}'\n")
+    write(prices, price.format("2.0"))
+    with Service(program, os.path.join(folder, "priced.duckdb"), "--config", path) as service:
+        require_equal("cost at $2 a million", call_costs(program, service, 1), 2.0)
+        write(prices, price.format("3.0"))
+        write(path, f"[prices]\nfile = '{prices}'\n[detect]\ninterval_s = 5\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the reload is told", lambda: "detect.interval_s" in service.said())
+        require("need a restart" not in service.said(), f"a restart is asked for: {service.said()}")
+        require_equal("cost at $3 a million", call_costs(program, service, 2), 3.0)
+        program.run("recost", "--store", service.http)
+        costs = program.query(service.http, "select cost_usd from runs order by run_id")
+        require_equal("costs after recost", [row["cost_usd"] for row in costs], [3.0, 3.0])
+        write(prices, "[[price]]\nmodel = 1\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until("the wrong price file is complained of", lambda: "nothing was changed" in service.said())
+        require_equal("cost after a wrong file", call_costs(program, service, 3), 3.0)
+        service.stop()
+
+
 def script(program, folder, _given):
     """Mistakes, layers, reload."""
     try:
         mistakes, settings = check_mistakes(program, folder), check_layers(program, folder)
         lines = check_reload(program, folder)
+        check_prices(program, folder)
     except urllib.error.HTTPError as error:
         require(False, f"{error.url}: {error.code} {error.read()[:300]}")
     print(f"{mistakes} mistakes named, {settings} settings shown, {lines} lines of JSON logged through a reload")

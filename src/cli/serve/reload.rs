@@ -7,19 +7,20 @@ use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::Failure;
-use super::{ServeArgs, access, door_settings, layers, log};
+use super::super::{Failure, checked_policy, prices};
+use super::{ServeArgs, access, door_settings, layers, log, named};
 use crate::config::{Config, Setting};
 use crate::model::live::Live;
 use crate::net::ServerTls;
 use crate::otlp::access::Access;
 use crate::otlp::receive::DoorSettings;
+use crate::store::Store;
 
 /// How often watched files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Keys that are taken over at SIGHUP; the others need a restart.
-const RELOADED: [&str; 8] = [
+/// Keys that are taken over at SIGHUP, as is all of [detect]; the others need a restart.
+const RELOADED: [&str; 9] = [
     "access.token_file",
     "access.tokens",
     "limits.attributes_max",
@@ -28,13 +29,19 @@ const RELOADED: [&str; 8] = [
     "limits.lenient_enum_names",
     "listen.cors_origins",
     "log.level",
+    "prices.file",
 ];
+
+fn is_reloaded(key: &str) -> bool {
+    RELOADED.contains(&key) || key.starts_with("detect.")
+}
 
 /// Everything that can be changed in a running service.
 pub(super) struct Reload {
     pub(super) args: ServeArgs,
     pub(super) config: Config,
     pub(super) settings: Vec<Setting>,
+    pub(super) store: Store,
     pub(super) door: Live<DoorSettings>,
     pub(super) access: Access,
     pub(super) tls: Option<ServerTls>,
@@ -82,20 +89,24 @@ impl Reload {
             let config = super::super::config::checked(&layers)?;
             log::filter(&config.log)?;
             access::tokens(&config.access)?;
-            Ok((config, layers.settings()))
+            let policy = checked_policy(config.detect.clone())?;
+            let prices = prices(None, named(&config.prices.file))?;
+            Ok((config, layers.settings(), policy, prices))
         });
-        let (config, settings) = match read {
+        let (config, settings, policy, prices) = match read {
             Ok(read) => read,
             Err(failure) => return complain(failure, "the configuration is wrong: nothing was changed"),
         };
         let changed = changed_keys(&self.settings, &settings);
         let (taken, later): (Vec<&str>, Vec<&str>) =
-            changed.iter().map(String::as_str).partition(|key| RELOADED.contains(key));
+            changed.iter().map(String::as_str).partition(|key| is_reloaded(key));
         if !later.is_empty() {
             tracing::warn!(keys = later.join(", "), "these changes need a restart");
         }
         tracing::info!(keys = taken.join(", "), "read the configuration again");
         self.door.set(door_settings(&config));
+        self.store.set_policy(policy);
+        self.store.set_prices(prices);
         if let Ok(filter) = log::filter(&config.log) {
             // The log is gone only when the program ends.
             drop(self.level.reload(filter));

@@ -40,15 +40,28 @@ impl OpenSegment {
         let seed = RandomState::new().build_hasher().finish();
         let header = SegmentHeader { number, seed, previous };
         let path = segment_path(folder, number);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&path)
             .map_err(LogError::io("create segment", &path))?;
-        file.write_all(&header.encode()).map_err(LogError::io("write segment", &path))?;
-        file.sync_all().map_err(LogError::io("sync segment", &path))?;
-        sync_folder(folder)?;
-        Ok(Self { file, path, number, seed, synced: SEGMENT_HEADER as u64 })
+        let mut segment = Self { file, path, number, seed, synced: SEGMENT_HEADER as u64 };
+        let begun = segment.begin(&header.encode()).and_then(|()| sync_folder(folder));
+        if begun.is_err() {
+            segment.remove();
+        }
+        begun.map(|()| segment)
+    }
+
+    fn begin(&mut self, header: &[u8]) -> Result<(), LogError> {
+        self.file.write_all(header).map_err(LogError::io("write segment", &self.path))?;
+        self.file.sync_all().map_err(LogError::io("sync segment", &self.path))
+    }
+
+    /// Takes away the file of a segment that holds nothing: on a full disk each try would leave one behind. What stays
+    /// is passed over by who reads.
+    fn remove(&self) -> bool {
+        std::fs::remove_file(&self.path).is_ok()
     }
 
     fn append(&mut self, group: &[Accepted], buffer: &mut Vec<u8>) -> Result<Vec<Position>, LogError> {
@@ -116,6 +129,10 @@ impl Appender {
             return Ok(Vec::new());
         };
         let appended = segment.append(group, &mut self.buffer);
+        if appended.is_err() && segment.synced == SEGMENT_HEADER as u64 && segment.remove() {
+            self.open = None;
+            return appended;
+        }
         self.end = Position { segment: segment.number, offset: segment.synced };
         if appended.is_err() {
             // After a failed write or sync nothing is known of the tail: cut it off and never write here again.

@@ -1,6 +1,7 @@
 //! Reads the log on behind its writer, one entry after another, with no more than one body in memory.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
@@ -102,7 +103,9 @@ impl Tail {
             at.offset = at.offset.max(SEGMENT_HEADER as u64);
             let limit = open.synced.unwrap_or(tip.offset);
             if at.offset < limit {
-                return match open.entry(at, limit, now_s) {
+                let entry = open.entry(at, limit, now_s);
+                let path = segment_path(&self.folder, at.segment);
+                return match entry.map_err(LogError::io("read segment", &path))? {
                     Some(next) => Ok(Some(Found::Entry(next))),
                     None => self.behind_damage(at, limit).map(Some),
                 };
@@ -167,6 +170,11 @@ impl Tail {
         let mut segment = Segment::new(bytes, at.segment, at.offset, limit);
         let behind = match segment.next() {
             Some(Piece::Damaged { at, bytes }) => (at + bytes) as u64,
+            // It can be read now: to be looked at once more, not to be given up.
+            Some(Piece::Entry { .. }) => {
+                let passing = std::io::Error::other("its header was unreadable a moment ago");
+                return Err(LogError::io("read segment", &path)(passing));
+            }
             _ => limit,
         };
         let end = Position { segment: at.segment, offset: behind.clamp(at.offset + 1, limit) };
@@ -175,10 +183,20 @@ impl Tail {
 }
 
 impl Open {
-    fn entry(&self, at: Position, limit: u64, now_s: u64) -> Option<Next> {
+    /// The entry at a place; `None` where what stands there is damaged.
+    fn entry(&self, at: Position, limit: u64, now_s: u64) -> std::io::Result<Option<Next>> {
         let mut bytes = [0; ENTRY_HEADER];
-        self.file.read_exact_at(&mut bytes, at.offset).ok()?;
-        let header = EntryHeader::decode(&bytes, self.seed?)?;
+        match self.file.read_exact_at(&mut bytes, at.offset) {
+            Ok(()) => Ok(self.decoded(&bytes, at, limit, now_s)),
+            // The file ends amid the header.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            // A disk that fails for a moment is no damage to the log.
+            Err(error) => Err(error),
+        }
+    }
+
+    fn decoded(&self, bytes: &[u8; ENTRY_HEADER], at: Position, limit: u64, now_s: u64) -> Option<Next> {
+        let header = EntryHeader::decode(bytes, self.seed?)?;
         let offset = at.offset.checked_add(ENTRY_HEADER as u64)?.checked_add(header.length as u64)?;
         (offset <= limit).then_some(Next {
             signal: header.signal,
