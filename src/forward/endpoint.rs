@@ -56,19 +56,22 @@ impl Endpoint {
     /// Reads a URL. `port` is meant where it names none; `exact`: its path is used as it is.
     pub fn parse(text: &str, scheme: Scheme, port: u16, exact: bool) -> Result<Self, EndpointError> {
         let text = text.trim();
+        // What may hold a secret is not repeated: a password, or a key behind a question mark.
+        let shown = || text.split(['?', '#']).next().unwrap_or_default().chars().take(100).collect::<String>();
+        let before_path = text.split_once("://").map_or(text, |(_, rest)| rest);
+        if before_path.split('/').next().is_some_and(|authority| authority.contains('@')) {
+            return Err(EndpointError::User);
+        }
         let (tls, rest) = match (text.split_once("://"), scheme) {
             (Some(("http", rest)), _) => (false, rest),
             (Some(("https", rest)), _) => (true, rest),
             (None, Scheme::Implied { tls }) => (tls, text),
-            _ => return Err(EndpointError::Scheme(text.chars().take(100).collect())),
+            _ => return Err(EndpointError::Scheme(shown())),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Err(EndpointError::User);
-        }
-        let (host, port) = host_and_port(authority, port).ok_or_else(|| EndpointError::Authority(text.to_owned()))?;
+        let (host, port) = host_and_port(authority, port).ok_or_else(|| EndpointError::Authority(shown()))?;
         if !path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'<' | b'>')) {
-            return Err(EndpointError::Path(text.to_owned()));
+            return Err(EndpointError::Path(shown()));
         }
         let paths = match (exact, path) {
             (true, "") => Paths::Exact("/".to_owned()),

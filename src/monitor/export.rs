@@ -104,7 +104,7 @@ impl Target {
     }
 }
 
-/// Port 4318, a path, or TLS on its usual port say HTTP; everything else is gRPC.
+/// Port 4318 or a path say HTTP; everything else is gRPC.
 fn speaks_http(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));

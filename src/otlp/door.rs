@@ -87,14 +87,28 @@ pub enum DoorError {
 
 /// Checks a whole, inflated body. Where every item of a protobuf body is fine, it passes without a copy.
 pub fn admit(signal: Signal, encoding: Encoding, body: Bytes, limits: &Limits) -> Result<Admission, DoorError> {
+    admit_within(signal, encoding, body, limits, limits.body_bytes_max)
+}
+
+/// As [`admit`]; a JSON body may become at most `decoded_bytes_max` bytes of protobuf.
+pub(super) fn admit_within(
+    signal: Signal,
+    encoding: Encoding,
+    body: Bytes,
+    limits: &Limits,
+    decoded_bytes_max: usize,
+) -> Result<Admission, DoorError> {
     if body.len() > limits.body_bytes_max {
         return Err(DoorError::TooLarge { limit: limits.body_bytes_max });
     }
     match encoding {
         Encoding::Protobuf => admit_protobuf(signal, body, limits, &Census::default(), 0),
         Encoding::Json => {
-            let decoded = json::decode(request(signal), &body, limits.lenient_enum_names)
-                .map_err(|source| DoorError::Json { signal, source })?;
+            let decoded = json::decode(request(signal), &body, limits.lenient_enum_names, decoded_bytes_max);
+            let decoded = decoded.map_err(|source| match source {
+                JsonError::TooLarge => DoorError::TooLarge { limit: decoded_bytes_max },
+                source => DoorError::Json { signal, source },
+            })?;
             drop(body);
             admit_protobuf(signal, decoded.body.into(), limits, &decoded.census, decoded.enum_names)
         }

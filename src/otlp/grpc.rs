@@ -30,7 +30,8 @@ pub const DEFAULT_PORT: u16 = 4317;
 const FRAME_HEAD: usize = 5;
 
 /// The three OTLP services, health and reflection (v1 and v1alpha). `descriptors` are the encoded file descriptor
-/// sets of the services that the caller adds. The reporter lets the caller say NOT_SERVING when it drains.
+/// sets of the services that the caller adds. The reporter lets the caller say
+/// NOT_SERVING when it cannot store, and when it drains.
 pub async fn grpc_routes<S: Sink>(
     state: DoorState<S>,
     descriptors: &[&'static [u8]],
@@ -61,7 +62,8 @@ const TRACES: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
 const METRICS: &str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
 const LOGS: &str = "opentelemetry.proto.collector.logs.v1.LogsService";
 
-fn service_name(signal: Signal) -> &'static str {
+/// The full name of the service of a signal.
+pub(crate) fn service_name(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => TRACES,
         Signal::Metrics => METRICS,

@@ -62,8 +62,9 @@ impl Refusal {
             | Self::Inflate(InflateError::TooLarge { .. })
             | Self::TooLarge { .. } => 413,
             Self::Door(_) | Self::Inflate(InflateError::Corrupt { .. }) | Self::BrokenBody | Self::Frame(_) => 400,
-            Self::Inflate(InflateError::Busy) | Self::Submit(_) | Self::Busy => 503,
-            Self::Timeout(_) => 408,
+            Self::Submit(SubmitError::Unfit(_)) => 400,
+            // 408 would be the plain word for a slow body, but clients throw away what is answered with it.
+            Self::Inflate(InflateError::Busy) | Self::Submit(_) | Self::Busy | Self::Timeout(_) => 503,
             Self::Compression | Self::ContentType => 415,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
@@ -79,9 +80,11 @@ impl Refusal {
             Self::Door(DoorError::TooLarge { .. })
             | Self::Inflate(InflateError::TooLarge { .. })
             | Self::TooLarge { .. } => Code::ResourceExhausted,
-            Self::Door(_) | Self::Inflate(InflateError::Corrupt { .. }) | Self::BrokenBody | Self::ContentType => {
-                Code::InvalidArgument
-            }
+            Self::Door(_)
+            | Self::Inflate(InflateError::Corrupt { .. })
+            | Self::BrokenBody
+            | Self::ContentType
+            | Self::Submit(SubmitError::Unfit(_)) => Code::InvalidArgument,
             Self::Inflate(InflateError::Busy) | Self::Submit(_) | Self::Busy | Self::Timeout(_) => Code::Unavailable,
             Self::Unauthenticated => Code::Unauthenticated,
             Self::Forbidden => Code::PermissionDenied,
@@ -94,7 +97,8 @@ impl Refusal {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Submit(SubmitError::Busy { retry_after }) => Some(*retry_after),
-            Self::Submit(_) | Self::Busy | Self::Inflate(InflateError::Busy) => Some(RETRY_AFTER),
+            Self::Submit(SubmitError::Unfit(_)) => None,
+            Self::Submit(_) | Self::Busy | Self::Inflate(InflateError::Busy) | Self::Timeout(_) => Some(RETRY_AFTER),
             _ => None,
         }
     }
@@ -109,7 +113,8 @@ impl Refusal {
             | Self::Inflate(InflateError::Corrupt { .. })
             | Self::BrokenBody
             | Self::Frame(_)
-            | Self::Internal => Outcome::Malformed,
+            | Self::Internal
+            | Self::Submit(SubmitError::Unfit(_)) => Outcome::Malformed,
             Self::Submit(SubmitError::Unwritable(_) | SubmitError::Closed) => Outcome::Unavailable,
             Self::Submit(SubmitError::Busy { .. }) | Self::Busy | Self::Inflate(InflateError::Busy) => Outcome::Busy,
             Self::Timeout(_) => Outcome::Timeout,
@@ -208,6 +213,7 @@ mod tests {
             Refusal::Forbidden,
             Refusal::Disabled,
             Refusal::Frame("x"),
+            Refusal::Submit(SubmitError::Unfit("too deep".to_owned())),
             Refusal::Internal,
             Refusal::NotFound,
             Refusal::Method,
@@ -222,7 +228,9 @@ mod tests {
     #[test]
     fn a_passing_fault_is_retried_on_both_transports() {
         let busy = SubmitError::Busy { retry_after: Duration::from_millis(1500) };
-        for refusal in [Refusal::Submit(busy), Refusal::Submit(SubmitError::Closed), Refusal::Busy] {
+        for refusal in
+            [Refusal::Submit(busy), Refusal::Submit(SubmitError::Closed), Refusal::Busy, Refusal::Timeout(RETRY_AFTER)]
+        {
             assert_eq!((refusal.code(), refusal.http_status()), (Code::Unavailable, 503));
             assert!(refusal.retry_after().is_some());
         }

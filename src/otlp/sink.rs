@@ -30,6 +30,9 @@ pub enum SubmitError {
     /// The disk refused the write; the client should come again.
     #[error("the store cannot be written: {0}")]
     Unwritable(String),
+    /// This request can never be stored as the store is set up; to come again would change nothing.
+    #[error("this request cannot be stored: {0}")]
+    Unfit(String),
     /// The collector is shutting down.
     #[error("the collector is shutting down")]
     Closed,

@@ -19,14 +19,16 @@ pub(in super::super) struct Decoded {
     pub(in super::super) enum_names: u64,
 }
 
-/// Decodes one document.
+/// Decodes one document to at most `out_max` bytes and one scalar more.
 pub(in super::super) fn decode(
     request: &'static Message,
     document: &[u8],
     lenient_enum_names: bool,
+    out_max: usize,
 ) -> Result<Decoded, JsonError> {
     let mut decoder = Decoder {
         out: Vec::with_capacity(document.len() / 2),
+        out_max,
         census: Census::default(),
         lenient_enum_names,
         enum_names: 0,
@@ -42,6 +44,7 @@ pub(in super::super) fn decode(
 
 struct Decoder {
     out: Vec<u8>,
+    out_max: usize,
     census: Census,
     lenient_enum_names: bool,
     enum_names: u64,
@@ -107,6 +110,7 @@ impl Decoder {
         depth: u32,
     ) -> Result<(), JsonError> {
         let (start, written, census, names) = (reader.position(), self.out.len(), self.census, self.enum_names);
+        self.within_bounds()?;
         let place = open(&mut self.out, spec.number);
         let outcome = self.message(child, reader, depth);
         let reason = match (outcome, child.role) {
@@ -135,8 +139,14 @@ impl Decoder {
         Ok(())
     }
 
+    // Only what is repeated can grow: an element of two characters may be eight bytes.
+    fn within_bounds(&self) -> Result<(), JsonError> {
+        if self.out.len() > self.out_max { Err(JsonError::TooLarge) } else { Ok(()) }
+    }
+
     /// One scalar of a packed field; null is 0.
     fn packed(&mut self, kind: Kind, reader: &mut Reader<'_>) -> Result<(), JsonError> {
+        self.within_bounds()?;
         let null = reader.take_null()?;
         match kind {
             Kind::Double => {

@@ -25,6 +25,9 @@ pub enum JsonError {
     /// One item cannot be taken. At the top of a document: it is not an export request.
     #[error("not an export request: {}", .0.as_str())]
     Item(Reason),
+    /// As protobuf it is longer than it may be: short numbers grow.
+    #[error("longer than allowed as protobuf")]
+    TooLarge,
 }
 
 impl JsonError {
