@@ -38,7 +38,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use error::ChartError;
+pub use error::{ChartError, VALUE_MAX};
 pub use frame::Frame;
 pub use ink::{dark_declarations, light_declarations, stylesheet};
 pub use quantity::Unit;

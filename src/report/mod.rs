@@ -22,6 +22,7 @@ mod pages;
 pub mod profile;
 mod render;
 pub mod slices;
+pub mod statistics;
 mod table;
 pub mod tables;
 pub mod text;
@@ -44,6 +45,7 @@ pub use profile::{
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
 pub use slices::{Slice, StepSlice};
+pub use statistics::{HourCell, Spread, SpreadPart, Statistics};
 pub use text::{Align, Table, Tone, sparkline, sparkline_between, verdict_ansi, verdict_text};
 
 /// Why a report could not be made. Each names what the caller can change.

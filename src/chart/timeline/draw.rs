@@ -61,7 +61,7 @@ pub(super) fn draw(spec: &Timeline, canvas: &Canvas<'_>) -> Result<(), ChartErro
 /// Entries for what is there.
 pub(super) fn keys(spec: &Timeline) -> Vec<Key> {
     let mut keys = vec![Key { mark: |at| Mark::new(Form::Disc(2.4), Ink::Series, [at]), text: "run".to_owned() }];
-    let (failed, outliers) = (spec.number(PointMark::Failed), spec.number(PointMark::Outlier));
+    let super::Tally { failed, outliers, .. } = spec.tally();
     if failed > 0 {
         keys.push(Key { mark: |at| cross([at]), text: format!("failed ({failed})") });
     }

@@ -76,9 +76,10 @@ pub(super) fn judge_pipeline(
             let owner = Owner { pipeline: pipeline.to_owned(), service };
             let findings: Vec<&Finding> =
                 verdict.findings.iter().filter(|finding| finding.context.service == owner.service).collect();
-            let mut told = tell(&tracks, &findings, runs, depth, settings);
+            let own = own.get(&owner).map_or(&[][..], Vec::as_slice);
+            let mut told = tell(&tracks, &findings, (runs, own), depth, settings);
             if depth.compared {
-                told.comparisons = own.get(&owner).map_or_else(Vec::new, |own| compare(&owner, &tracks, runs, own));
+                told.comparisons = compare(&owner, &tracks, runs, own);
             }
             (owner, told)
         })
@@ -94,7 +95,13 @@ pub(super) fn judge_pipeline(
     judged
 }
 
-fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth, settings: &GateSettings) -> Told {
+fn tell(
+    tracks: &[&Track],
+    findings: &[&Finding],
+    (runs, own): (&RunValues, &[usize]),
+    depth: Depth,
+    settings: &GateSettings,
+) -> Told {
     let busiest = busiest(tracks);
     let chosen = choose(tracks, &busiest, findings, depth);
     let levels: Vec<Levels> = chosen.iter().map(|track| find_levels(track, findings, settings)).collect();
@@ -106,7 +113,7 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
         trends: recent_trends(&busiest),
         forecasts: if depth.pages { forecasts(&chosen, &levels, &busiest) } else { Vec::new() },
         history: Vec::new(),
-        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth)).collect(),
+        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, own, depth)).collect(),
         baselines: chosen
             .iter()
             .zip(&levels)
