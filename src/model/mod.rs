@@ -12,6 +12,7 @@ pub mod run;
 pub mod series;
 pub mod severity;
 pub mod signal;
+pub mod size;
 pub mod unit;
 
 pub use alert::{AlertAction, AlertRecord, AlertState, AuditRecord};
@@ -24,3 +25,4 @@ pub use run::{Run, Step};
 pub use series::{Series, SeriesContext, SeriesKey, SeriesPoint};
 pub use severity::Severity;
 pub use signal::Signal;
+pub use size::Size;
