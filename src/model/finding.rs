@@ -37,6 +37,15 @@ pub struct Cause {
     pub after: Option<String>,
 }
 
+impl Cause {
+    /// Whether it takes the blame from the code: more work, another machine, a control that moved too. Another model
+    /// does not: somebody chose it.
+    #[must_use]
+    pub fn excuses(&self) -> bool {
+        matches!(self.attribute.as_str(), "input_size" | "host_class" | "control")
+    }
+}
+
 /// How much of a change one step explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepShare {

@@ -36,7 +36,7 @@ use super::words::sort_worst_first;
 pub use alike::{Alike, alike, say_context};
 use compare::WINDOW_RUNS;
 pub use compare::{compare_series, order_worst_first};
-use pipeline::{Judged, Told, add_levels, judge_pipeline, worse_severities};
+use pipeline::{Judged, Told, add_levels, judge_pipeline, open_severities};
 use rows::{BarRow, MetricRow, ModelDayRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
 use slices::{SliceRow, StepSliceRow};
 use tracks::collect_tracks;
@@ -355,7 +355,7 @@ fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInpu
         runs: row.recent_runs,
         succeeded: row.recent_succeeded,
         failed: row.recent_failed,
-        regressions: told.has_baseline.then(|| worse_severities(told.findings.iter())),
+        regressions: told.has_baseline.then(|| open_severities(told.findings.iter())),
         // The success rate is judged by itself: reliability.
         trends: told.trends.iter().filter(|trend| trend.metric != Metric::SuccessRate).map(|t| t.word).collect(),
         spread: row
