@@ -195,7 +195,7 @@ fn choose<'a>(
     }
     // In the order of the findings: the worst first.
     let mut steps: Vec<&Track> = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.step.is_some()) {
+    for finding in findings.iter().filter(|finding| depth.step_series && finding.step.is_some()) {
         let found = tracks.iter().find(|track| {
             let key = &track.series.key;
             key.step == finding.step && key.metric == finding.metric && key.context == finding.context
