@@ -122,12 +122,21 @@ pub struct CheckQuery {
 }
 
 impl CheckQuery {
+    /// The branch that another is compared with, where none is named.
+    const BASE: &'static str = "main";
+
+    /// The branch that the other is compared with.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.base_branch.as_deref().unwrap_or(Self::BASE)
+    }
+
     fn settings(&self) -> GateSettings {
         let defaults = GateSettings::default();
         let newest = match (&self.branch, self.since_ns) {
             (Some(branch), _) => Newest::Branch {
                 branch: branch.clone(),
-                base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()),
+                base: self.base().to_owned(),
             },
             (None, Some(since)) => Newest::Since(since),
             (None, None) => Newest::Last,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::health::unknown_pipeline;
 use super::output::print;
 use super::{Failure, StoreArg, branding};
 use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer};
@@ -58,6 +59,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         None => {
             let backend = args.store.open_existing()?;
             let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
+            if let (Some(name), true) = (&args.pipeline, bundle.pipelines.is_empty()) {
+                return Err(unknown_pipeline(name));
+            }
             backend.close()?;
             bundle
         }
