@@ -79,6 +79,7 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
     let present = quality::present(&read, now);
     Ok(Bundle {
         schema_version: SCHEMA_VERSION,
+        kind: Some(kind),
         generated_at: format_time(now),
         store: store.path().display().to_string(),
         fail_on: settings.fail_on,
@@ -257,7 +258,7 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
     add_levels(&mut steps, &told.steps);
     let model_days = read.model_days.get(owner).filter(|_| read.depth.pages);
     PipelineProfile {
-        model_history: model_days.and_then(|rows| models::history(rows)),
+        model_history: model_days.and_then(models::history),
         health_history: history(told.history, &row, &health, present),
         forecasts: told.forecasts,
         slices: read.slices.remove(owner).unwrap_or_default(),

@@ -14,6 +14,7 @@ pub mod estimate;
 mod format;
 mod grid;
 mod html;
+mod links;
 mod listing;
 pub mod markdown;
 pub mod names;
