@@ -26,6 +26,22 @@ pub enum FindingKind {
     Limit,
 }
 
+impl FindingKind {
+    /// The word used in JSON, SQL and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Drift => "drift",
+            Self::Rate => "rate",
+            Self::Outlier => "outlier",
+            Self::Suspected => "suspected",
+            Self::Variance => "variance",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// Something beside the code that changed at the same run and explains the change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
