@@ -88,6 +88,10 @@ impl ApiError {
             Self::Denied { .. } => {
                 Some("give a token that may do this: PERFLINE_TOKEN, or --token-file FILE".to_owned())
             }
+            Self::Token => Some("a token is one line of letters, digits and signs, without spaces".to_owned()),
+            Self::Refused { .. } => {
+                Some("what it says is about the question; the service's own log may say more".to_owned())
+            }
             Self::HalfIdentity => Some("give both --cert-file and --key-file".to_owned()),
             Self::Answer(_) => Some("are both ends of the same version? compare `perfline --version`".to_owned()),
             _ => None,
