@@ -51,21 +51,12 @@ fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
     match chart::render_inline(spec) {
         Ok(svg) => {
             // Not every chart fits on a phone; those that do not are scrolled there.
-            let narrow = narrowed(spec).and_then(|spec| chart::render_inline(&spec).ok());
             // Nothing hovers over a phone; the table says the same.
-            let narrow = narrow.map(|svg| without_tips(&svg));
+            let narrow = narrowed(spec).and_then(|spec| chart::render_phone(&spec).ok());
             Drawn { svg: drawn(svg), narrow: narrow.and_then(drawn), caption, why: String::new(), table }
         }
         Err(error) => Drawn { svg: None, narrow: None, caption, why: clean::shorten(&error.to_string(), 200), table },
     }
-}
-
-/// Without the tooltips of marks: those titles have no id, the chart's own has.
-fn without_tips(svg: &str) -> String {
-    let mut parts = svg.split("<title>");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    out.extend(parts.map(|part| part.split_once("</title>").map_or("", |(_, rest)| rest)));
-    out
 }
 
 /// The same chart laid out for a phone, with ids of its own; none for what is narrow already.
@@ -154,7 +145,8 @@ pub(super) fn timeline(profile: &PipelineProfile, series: &SeriesView, place: us
     });
     if let Some(all) = &series.whole {
         let (shown, kept) = (table.rows.len(), series.points.len());
-        table.note = Some(format!("{shown} of {} rows; report.json has {kept} of them, the extremes among them", all.runs));
+        table.note =
+            Some(format!("{shown} of {} rows; report.json has {kept} of them, the extremes among them", all.runs));
     }
     draw(&Spec::Timeline(spec), caption, table)
 }
