@@ -1,6 +1,6 @@
 //! One face for commands: a store file opened here, or a running service asked over the wire.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use crate::report;
-use crate::store::{Recosted, Row, Store, StoreError, StoreOptions};
+use crate::store::{ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions};
 
 /// How long an import waits for room in the buffers before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -88,6 +88,10 @@ impl ApiError {
             Self::Denied { .. } => {
                 Some("give a token that may do this: PERFLINE_TOKEN, or --token-file FILE".to_owned())
             }
+            Self::Token => Some("a token is one line of letters, digits and signs, without spaces".to_owned()),
+            Self::Refused { url, .. } => {
+                Some(format!("the service's own log may say more; `perfline doctor --store {url}` says how it is"))
+            }
             Self::HalfIdentity => Some("give both --cert-file and --key-file".to_owned()),
             Self::Answer(_) => Some("are both ends of the same version? compare `perfline --version`".to_owned()),
             _ => None,
@@ -122,13 +126,19 @@ pub struct CheckQuery {
 }
 
 impl CheckQuery {
+    /// The branch that another is compared with, where none is named.
+    const BASE: &'static str = "main";
+
+    /// The branch that the other is compared with.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.base_branch.as_deref().unwrap_or(Self::BASE)
+    }
+
     fn settings(&self) -> GateSettings {
         let defaults = GateSettings::default();
         let newest = match (&self.branch, self.since_ns) {
-            (Some(branch), _) => Newest::Branch {
-                branch: branch.clone(),
-                base: self.base_branch.clone().unwrap_or_else(|| "main".to_owned()),
-            },
+            (Some(branch), _) => Newest::Branch { branch: branch.clone(), base: self.base().to_owned() },
             (None, Some(since)) => Newest::Since(since),
             (None, None) => Newest::Last,
         };
@@ -336,6 +346,22 @@ impl Backend {
         match self {
             Self::Local(store) => Ok(store.recost()?),
             Self::Remote(remote) => remote.recost(),
+        }
+    }
+
+    /// Takes away what is old or too much.
+    pub fn prune(&self, request: PruneRequest) -> Result<Pruned, ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.prune(request)?),
+            Self::Remote(remote) => remote.prune(request),
+        }
+    }
+
+    /// Writes a view into a file of this machine; how many rows it has.
+    pub fn export(&self, view: &str, format: ExportFormat, file: &Path) -> Result<u64, ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.export(view, format, file)?),
+            Self::Remote(remote) => remote.export(view, format, file),
         }
     }
 

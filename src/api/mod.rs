@@ -10,6 +10,7 @@ mod ready;
 mod remote;
 mod remote_alerts;
 mod server;
+mod upkeep;
 mod watch;
 
 pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};

@@ -3,10 +3,12 @@
 use std::pin::Pin;
 
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::backend::{AlertChange, ApiError, Backend, CheckQuery, RunQuery};
 use super::convert_alerts::BaselineChange;
+use super::upkeep;
 use super::v1;
 use super::v1::perfline_server::{Perfline, PerflineServer};
 use crate::detect::Decision;
@@ -26,6 +28,9 @@ const CALL_BYTES: usize = 64 * 1024;
 
 /// When who is turned away for want of room should come again.
 const BUSY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Parts of a file that wait for a slow reader.
+const PARTS_AHEAD: usize = 4;
 
 /// The messages of the service, for gRPC reflection.
 #[must_use]
@@ -207,5 +212,27 @@ impl Perfline for Service {
     async fn recost(&self, _request: Request<v1::RecostRequest>) -> Result<Response<v1::RecostResponse>, Status> {
         let Recosted { stated, user, bundled, unknown, changed } = self.ask(Backend::recost).await?;
         Ok(Response::new(v1::RecostResponse { stated, user, bundled, unknown, changed }))
+    }
+
+    async fn prune(&self, request: Request<v1::PruneRequest>) -> Result<Response<v1::PruneResponse>, Status> {
+        let request = request.into_inner().into();
+        let pruned = self.ask(move |backend| backend.prune(request)).await?;
+        Ok(Response::new(pruned.into()))
+    }
+
+    type ExportStream = ReceiverStream<Result<v1::ExportResponse, Status>>;
+
+    async fn export(&self, request: Request<v1::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let asked = request.into_inner();
+        let format = upkeep::wanted(&asked)?;
+        let (send, parts) = tokio::sync::mpsc::channel(PARTS_AHEAD);
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = upkeep::send_view(&store, &asked.view, format, &send) {
+                // Nobody may be left to hear it.
+                drop(send.blocking_send(Err(to_status(&error))));
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(parts)))
     }
 }

@@ -54,6 +54,44 @@ pub struct Group {
     pub label: String,
     /// Values, in any order.
     pub values: Vec<f64>,
+    /// Quantiles of every value, where `values` are a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Quantiles>,
+}
+
+/// How many values spread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Values.
+    pub n: u64,
+    /// Lowest.
+    pub low: f64,
+    /// 5th percentile.
+    pub p05: f64,
+    /// Lower quarter.
+    pub p25: f64,
+    /// Median.
+    pub p50: f64,
+    /// Upper quarter.
+    pub p75: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// Highest.
+    pub high: f64,
+}
+
+impl Quantiles {
+    /// Those of sorted values; none of none.
+    #[must_use]
+    pub fn of(sorted: &[f64]) -> Option<Self> {
+        let (low, high) = (*sorted.first()?, *sorted.last()?);
+        let [p05, p25, p50, p75, p95] = [0.05, 0.25, 0.5, 0.75, 0.95].map(|share| quantile(sorted, share));
+        Some(Self { n: sorted.len() as u64, low, p05, p25, p50, p75, p95, high })
+    }
+
+    fn numbers(self) -> [f64; 7] {
+        [self.low, self.p05, self.p25, self.p50, self.p75, self.p95, self.high]
+    }
 }
 
 impl Group {
@@ -61,6 +99,11 @@ impl Group {
         let mut values = self.values.clone();
         values.sort_by(f64::total_cmp);
         values
+    }
+
+    /// Of every value; none without one.
+    fn quantiles(&self) -> Option<Quantiles> {
+        self.whole.or_else(|| Quantiles::of(&self.sorted()))
     }
 }
 
@@ -80,7 +123,9 @@ impl Distribution {
         }
         for group in &self.groups {
             at_most("distribution values", group.values.len(), VALUES_MAX)?;
-            group.values.iter().try_for_each(|value| finite("distribution value", *value))?;
+            let whole = group.whole.map(Quantiles::numbers);
+            let numbers = group.values.iter().chain(whole.iter().flatten());
+            numbers.copied().try_for_each(|value| finite("distribution value", value))?;
         }
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
         let note = "every dot a run; box: middle half with its median; whiskers: 5th to 95th percentile";
@@ -93,7 +138,7 @@ impl Distribution {
 
     fn message(&self) -> String {
         let what = format!("{} {}", brief(&self.subject), clean(&self.quantity));
-        let medians: Vec<f64> = self.groups.iter().map(|group| quantile(&group.sorted(), 0.5)).collect();
+        let medians: Vec<f64> = self.groups.iter().map(|group| group.quantiles().map_or(f64::NAN, |q| q.p50)).collect();
         match medians.as_slice() {
             [first, .., last] if first.is_finite() && last.is_finite() => {
                 let change = match self.unit {
@@ -110,24 +155,21 @@ impl Distribution {
     }
 
     fn words(&self, group: &Group) -> String {
-        let sorted = group.sorted();
-        if sorted.is_empty() {
-            return format!("{}: no runs", brief(&group.label));
-        }
-        let at = |share: f64| self.unit.text(quantile(&sorted, share));
-        let (n, low, middle, high) = (sorted.len(), at(0.05), at(0.5), at(0.95));
+        let Some(quantiles) = group.quantiles() else { return format!("{}: no runs", brief(&group.label)) };
+        let n = quantiles.n;
+        let [low, middle, high] = [quantiles.p05, quantiles.p50, quantiles.p95].map(|value| self.unit.text(value));
         format!("{}: {n} runs, median {middle}, 5th to 95th percentile {low} to {high}", brief(&group.label))
     }
 
     /// Lowest and highest value of the axis: whiskers and what lies within six boxes of them.
     fn range(&self) -> (f64, f64) {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for sorted in self.groups.iter().map(Group::sorted).filter(|sorted| !sorted.is_empty()) {
-            let (p25, p75) = (quantile(&sorted, 0.25), quantile(&sorted, 0.75));
+        for (group, quantiles) in self.groups.iter().filter_map(|group| Some((group, group.quantiles()?))) {
+            let Quantiles { p05, p25, p75, p95, .. } = quantiles;
             let reach = (6.0 * (p75 - p25)).max(0.3 * p75.abs());
-            let near = sorted.iter().filter(|value| **value >= p25 - reach && **value <= p75 + reach);
+            let near = group.values.iter().filter(|value| **value >= p25 - reach && **value <= p75 + reach);
             (low, high) = near.fold((low, high), |(low, high), value| (low.min(*value), high.max(*value)));
-            (low, high) = (low.min(quantile(&sorted, 0.05)), high.max(quantile(&sorted, 0.95)));
+            (low, high) = (low.min(p05), high.max(p95));
         }
         if low > high { domain(0.0, 1.0) } else { domain(low, high) }
     }
@@ -140,11 +182,12 @@ impl Distribution {
         let plot = canvas.plot(place, low..high, 0.0..1.0);
         axes::draw_values_below(canvas, &plot, &self.unit.ticks(low, high, if canvas.width < 500.0 { 3 } else { 6 }))?;
         let last = self.groups.len().saturating_sub(1);
-        let first = self.groups.first().map_or(f64::NAN, |group| quantile(&group.sorted(), 0.5));
+        let first = self.groups.first().and_then(Group::quantiles).map_or(f64::NAN, |quantiles| quantiles.p50);
         for (number, group) in self.groups.iter().enumerate() {
             let sorted = group.sorted();
+            let quantiles = group.quantiles();
             let y = top + ROW * count(number);
-            let moved = quantile(&sorted, 0.5) - first;
+            let moved = quantiles.map_or(f64::NAN, |quantiles| quantiles.p50) - first;
             let ink = if number == 0 || number < last || !moved.is_finite() || moved == 0.0 {
                 Ink::Text
             } else if (moved > 0.0) == (self.better == Better::Lower) {
@@ -152,11 +195,12 @@ impl Distribution {
             } else {
                 Ink::Better
             };
-            self.draw_label(canvas, group, &sorted, (y, ink))?;
-            if !sorted.is_empty() {
+            self.draw_label(canvas, group, quantiles, (y, ink))?;
+            if let Some(quantiles) = quantiles.filter(|_| !sorted.is_empty()) {
                 draw_strip(&plot, canvas, &sorted, (y + 20.0, low, high))?;
-                self.draw_box(canvas, &plot, &sorted, (y + 50.0, ink))?;
-                self.draw_beyond(canvas, &sorted, (y + 65.0, low, high))?;
+                self.draw_box(canvas, &plot, quantiles, (y + 50.0, ink))?;
+                let sampled = group.whole.is_some_and(|whole| whole.n > sorted.len() as u64);
+                self.draw_beyond(canvas, (&sorted, sampled), (y + 65.0, low, high))?;
             }
         }
         Ok(())
@@ -166,17 +210,15 @@ impl Distribution {
         &self,
         canvas: &Canvas<'_>,
         group: &Group,
-        sorted: &[f64],
+        quantiles: Option<Quantiles>,
         (y, ink): (f64, Ink),
     ) -> Result<(), ChartError> {
-        let middle = quantile(sorted, 0.5);
-        let said = match (sorted.len(), canvas.width < 420.0) {
-            (0, _) => "no runs".to_owned(),
-            (_, true) => self.unit.text(middle),
-            (n, false) => {
-                let p95 = self.unit.text(quantile(sorted, 0.95));
+        let said = match (quantiles, canvas.width < 420.0) {
+            (None, _) => "no runs".to_owned(),
+            (Some(quantiles), true) => self.unit.text(quantiles.p50),
+            (Some(Quantiles { n, p50, p95, .. }), false) => {
                 let runs = if n == 1 { "run" } else { "runs" };
-                format!("median {} · p95 {p95} · {n} {runs}", self.unit.text(middle))
+                format!("median {} · p95 {} · {n} {runs}", self.unit.text(p50), self.unit.text(p95))
             }
         };
         let said = Face::STRONG.fit(&said, canvas.width * 0.7);
@@ -190,39 +232,40 @@ impl Distribution {
         &self,
         canvas: &Canvas<'_>,
         plot: &Plot<'_>,
-        sorted: &[f64],
+        quantiles: Quantiles,
         (y, ink): (f64, Ink),
     ) -> Result<(), ChartError> {
-        let x = |share: f64| plot.pixel((quantile(sorted, share), 0.0)).0;
+        let values = [quantiles.p05, quantiles.p25, quantiles.p50, quantiles.p75, quantiles.p95];
+        let [p05, p25, p50, p75, p95] = values.map(|value| plot.pixel((value, 0.0)).0);
         let mid = y + 6.0;
-        canvas.line((x(0.05), mid), (x(0.25), mid), Ink::Muted, 1.2)?;
-        canvas.line((x(0.75), mid), (x(0.95), mid), Ink::Muted, 1.2)?;
-        for end in [x(0.05), x(0.95)] {
+        canvas.line((p05, mid), (p25, mid), Ink::Muted, 1.2)?;
+        canvas.line((p75, mid), (p95, mid), Ink::Muted, 1.2)?;
+        for end in [p05, p95] {
             canvas.line((end, mid - 3.0), (end, mid + 3.0), Ink::Muted, 1.2)?;
         }
-        let at = |share: f64| self.unit.text(quantile(sorted, share));
-        let tip =
-            format!("p5 {} · p25 {} · median {} · p75 {} · p95 {}", at(0.05), at(0.25), at(0.5), at(0.75), at(0.95));
-        let body = Mark::new(Form::Bar, Ink::Band, [(x(0.25), y), (x(0.75).max(x(0.25) + 1.0), y + 12.0)]);
+        let said = values.map(|value| self.unit.text(value));
+        let tip = format!("p5 {} · p25 {} · median {} · p75 {} · p95 {}", said[0], said[1], said[2], said[3], said[4]);
+        let body = Mark::new(Form::Bar, Ink::Band, [(p25, y), (p75.max(p25 + 1.0), y + 12.0)]);
         canvas.mark(body.outline(Ink::Muted, 1.0).tip(tip))?;
-        canvas.line((x(0.5), y - 3.0), (x(0.5), y + 15.0), ink, 2.4)
+        canvas.line((p50, y - 3.0), (p50, y + 15.0), ink, 2.4)
     }
 
-    /// Says how many runs lie beyond the axis, and how far.
+    /// Says how many runs lie beyond the axis, and how far; a sample knows how far alone.
     fn draw_beyond(
         &self,
         canvas: &Canvas<'_>,
-        sorted: &[f64],
+        (sorted, sampled): (&[f64], bool),
         (y, low, high): (f64, f64, f64),
     ) -> Result<(), ChartError> {
+        let said = |count: usize| if sampled { "some".to_owned() } else { count.to_string() };
         let above = sorted.iter().filter(|value| **value > high).count();
         if let (Some(most), true) = (sorted.last(), above > 0) {
-            let text = format!("{above} beyond, up to {} →", self.unit.text(*most));
+            let text = format!("{} beyond, up to {} →", said(above), self.unit.text(*most));
             canvas.text((canvas.width - MARGIN, y), &text, Type::new(Face::LABEL, Ink::Outlier).right())?;
         }
         let below = sorted.iter().filter(|value| **value < low).count();
         if let (Some(least), true) = (sorted.first(), below > 0) {
-            let text = format!("← {below} below, down to {}", self.unit.text(*least));
+            let text = format!("← {} below, down to {}", said(below), self.unit.text(*least));
             canvas.text((MARGIN, y), &text, Type::new(Face::LABEL, Ink::Outlier))?;
         }
         Ok(())

@@ -42,9 +42,12 @@ pub(super) fn at_most(what: &'static str, count: usize, limit: usize) -> Result<
     if count > limit { Err(ChartError::TooMany { what, count, limit }) } else { Ok(()) }
 }
 
-/// Refuses numbers that cannot be placed on an axis: NaN, infinities, and sizes beyond 1e15.
+/// Largest number that an axis holds.
+pub const VALUE_MAX: f64 = 1e15;
+
+/// Refuses numbers that cannot be placed on an axis: NaN, infinities, and sizes beyond [`VALUE_MAX`].
 pub(super) fn finite(what: &'static str, value: f64) -> Result<(), ChartError> {
-    if value.is_finite() && value.abs() <= 1e15 {
+    if value.is_finite() && value.abs() <= VALUE_MAX {
         Ok(())
     } else {
         Err(ChartError::Number { what, value: value.to_string(), expected: "a finite number within 1e15" })

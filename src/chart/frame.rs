@@ -176,6 +176,8 @@ pub(super) struct Canvas<'a> {
     pub top: f64,
     /// Pixels, header included.
     pub height: f64,
+    /// Where the drawing will live.
+    pub home: Home,
 }
 
 /// Wraps plotters' error.
@@ -184,9 +186,9 @@ fn drawn<E: std::error::Error>(result: Result<(), E>) -> Result<(), ChartError> 
 }
 
 impl<'a> Canvas<'a> {
-    pub(super) fn new(out: &'a mut String, width: f64, top: f64, height: f64) -> Self {
+    pub(super) fn new(out: &'a mut String, width: f64, top: f64, height: f64, home: Home) -> Self {
         let size = (fine(width).unsigned_abs(), fine(height).unsigned_abs());
-        Self { area: SvgBackend::new(out, size).into_drawing_area(), width, top, height }
+        Self { area: SvgBackend::new(out, size, home).into_drawing_area(), width, top, height, home }
     }
 
     /// Draws a mark given in pixels.
@@ -276,6 +278,8 @@ pub(super) enum Home {
     Wide,
     /// The same, for narrow screens only.
     Narrow,
+    /// The same, where nothing hovers: without the tooltips of marks.
+    Phone,
 }
 
 /// The finished SVG.
@@ -284,7 +288,7 @@ pub(super) fn assemble(frame: &Frame, plan: &Plan, height: f64, body: &str, home
     let height = height.ceil();
     let mut out = String::with_capacity(body.len() + 2048);
     let class = match home {
-        Home::File | Home::Page => "pl-chart",
+        Home::File | Home::Page | Home::Phone => "pl-chart",
         Home::Wide => "pl-chart pl-wide",
         Home::Narrow => "pl-chart pl-narrow",
     };

@@ -38,7 +38,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use error::ChartError;
+pub use error::{ChartError, VALUE_MAX};
 pub use frame::Frame;
 pub use ink::{dark_declarations, light_declarations, stylesheet};
 pub use quantity::Unit;
@@ -83,6 +83,11 @@ pub fn render_inline(spec: &Spec) -> Result<String, ChartError> {
     draw(spec, Home::Page)
 }
 
+/// The same for a screen over which nothing hovers: marks have no tooltips, and many of one colour are one element.
+pub fn render_phone(spec: &Spec) -> Result<String, ChartError> {
+    draw(spec, Home::Phone)
+}
+
 /// Width of the second drawing of `render_responsive`, in pixels: a phone's column.
 const NARROW: u32 = 344;
 /// Charts that are no wider than this are drawn once.
@@ -109,7 +114,7 @@ fn draw(spec: &Spec, home: Home) -> Result<String, ChartError> {
     let header = Header::lay_out(&plan, width);
     let height = (header.height + plan.height).ceil();
     let mut body = String::new();
-    let canvas = Canvas::new(&mut body, width, header.height, height);
+    let canvas = Canvas::new(&mut body, width, header.height, height, home);
     header.draw(&canvas)?;
     spec.draw_on(&canvas)?;
     drop(canvas);

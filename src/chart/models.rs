@@ -8,7 +8,7 @@ use super::axes::{self, seconds};
 use super::calendar;
 use super::element::{Form, Mark};
 use super::error::{ChartError, at_most, not_negative};
-use super::frame::{Canvas, Frame, MARGIN, Place, Plan, Plot, Type, count};
+use super::frame::{Canvas, Frame, Home, MARGIN, Place, Plan, Plot, Type, count};
 use super::ink::Ink;
 use super::quantity::Unit;
 use super::text::{Face, brief, clean};
@@ -224,7 +224,7 @@ impl ModelUsage {
         layers: &[Layer],
     ) -> Result<(), ChartError> {
         let (first, slot) = (self.times().0, self.slot());
-        let dense = self.periods.len() * layers.len() > TIPS_MAX;
+        let dense = canvas.home == Home::Phone || self.periods.len() * layers.len() > TIPS_MAX;
         let mut bars: Vec<Vec<(f64, f64)>> = vec![Vec::new(); layers.len()];
         let mut unknown: Vec<(f64, f64)> = Vec::new();
         for (number, period) in self.periods.iter().enumerate() {

@@ -12,6 +12,7 @@ use plotters_backend::{
     FontTransform,
 };
 
+use super::frame::Home;
 use super::ink::{Ink, hex};
 use super::text::{Face, escape};
 
@@ -46,6 +47,7 @@ pub(super) struct Extra {
 pub(super) struct SvgBackend<'a> {
     out: &'a mut String,
     size: (u32, u32),
+    home: Home,
     extra: Extra,
 }
 
@@ -53,13 +55,16 @@ type Drawn = Result<(), DrawingErrorKind<std::fmt::Error>>;
 
 impl<'a> SvgBackend<'a> {
     /// A backend of this size in backend units.
-    pub(super) fn new(out: &'a mut String, size: (u32, u32)) -> Self {
-        Self { out, size, extra: Extra::default() }
+    pub(super) fn new(out: &'a mut String, size: (u32, u32), home: Home) -> Self {
+        Self { out, size, home, extra: Extra::default() }
     }
 
     /// Draws with what plotters cannot say.
     pub(super) fn with(&mut self, extra: &Extra, draw: impl FnOnce(&mut Self) -> Drawn) -> Drawn {
         self.extra = extra.clone();
+        if self.home == Home::Phone {
+            self.extra.tip = None;
+        }
         let drawn = draw(self);
         self.extra = Extra::default();
         drawn
@@ -74,14 +79,17 @@ impl<'a> SvgBackend<'a> {
         if path.is_empty() {
             return;
         }
-        let stroke = stroke(color, diameter);
+        let stroke = stroke(self.home, color, diameter);
         let _ = write!(self.out, "<path d=\"{path}\"{stroke} stroke-linecap=\"round\"");
         self.close("path");
     }
 
     /// Circles that share a colour, each with a tooltip; the colour is written once.
     pub(super) fn draw_discs(&mut self, at: &[BackendCoord], tips: &[String], radius: i32, color: BackendColor) {
-        let _ = writeln!(self.out, "<g{}>", fill_of(color));
+        if self.home == Home::Phone {
+            return self.draw_dots(at.iter().copied(), 2 * radius.unsigned_abs(), color);
+        }
+        let _ = writeln!(self.out, "<g{}>", fill_of(self.home, color));
         for (place, (x, y)) in at.iter().enumerate() {
             let tip = tips.get(place).map_or_else(String::new, |tip| format!("<title>{}</title>", escape(tip)));
             let _ =
@@ -98,7 +106,7 @@ impl<'a> SvgBackend<'a> {
             let _ = write!(path, "M{} {}H{}V{}H{}Z", px(x), px(y), px(right), px(bottom), px(x));
         }
         if !path.is_empty() {
-            let _ = writeln!(self.out, "<path d=\"{path}\"{}/>", fill_of(color));
+            let _ = writeln!(self.out, "<path d=\"{path}\"{}/>", fill_of(self.home, color));
         }
     }
 
@@ -111,7 +119,7 @@ impl<'a> SvgBackend<'a> {
         if path.is_empty() {
             return;
         }
-        let stroke = stroke(color, width);
+        let stroke = stroke(self.home, color, width);
         let _ = write!(self.out, "<path d=\"{path}\"{stroke} stroke-linecap=\"round\"");
         self.close("path");
     }
@@ -127,9 +135,10 @@ impl<'a> SvgBackend<'a> {
 
     /// Fill or stroke of a shape, and its outline or dash.
     fn paint<S: BackendStyle>(&self, style: &S, fill: bool) -> String {
-        let mut paint = if fill { fill_of(style.color()) } else { stroke(style.color(), style.stroke_width()) };
+        let color = style.color();
+        let mut paint = if fill { fill_of(self.home, color) } else { stroke(self.home, color, style.stroke_width()) };
         if let (true, Some((ink, width))) = (fill, self.extra.outline) {
-            let _ = write!(paint, " stroke=\"{}\"", ink.css());
+            let _ = write!(paint, " stroke=\"{}\"", css(self.home, ink));
             if width != 10 {
                 let _ = write!(paint, " stroke-width=\"{}\"", px(i32::try_from(width).unwrap_or(10)));
             }
@@ -141,21 +150,28 @@ impl<'a> SvgBackend<'a> {
     }
 }
 
-fn colour(color: BackendColor) -> String {
+// A page sets every variable: what stands in for one is said in files alone.
+fn css(home: Home, ink: Ink) -> String {
+    if home == Home::File { ink.css() } else { format!("var({})", ink.variable()) }
+}
+
+fn colour(home: Home, color: BackendColor) -> String {
     let (r, g, b) = color.rgb;
-    Ink::from_rgb(color.rgb).map_or_else(|| format!("#{}", hex(u32::from_be_bytes([0, r, g, b]))), Ink::css)
+    let plain = || format!("#{}", hex(u32::from_be_bytes([0, r, g, b])));
+    Ink::from_rgb(color.rgb).map_or_else(plain, |ink| css(home, ink))
 }
 
 fn opacity(attribute: &str, alpha: f64) -> String {
     if alpha >= 0.995 { String::new() } else { format!(" {attribute}=\"{}\"", (alpha * 100.0).round() / 100.0) }
 }
 
-fn fill_of(color: BackendColor) -> String {
-    format!(" fill=\"{}\"{}", colour(color), opacity("fill-opacity", color.alpha))
+fn fill_of(home: Home, color: BackendColor) -> String {
+    format!(" fill=\"{}\"{}", colour(home, color), opacity("fill-opacity", color.alpha))
 }
 
-fn stroke(color: BackendColor, width: u32) -> String {
-    let mut text = format!(" fill=\"none\" stroke=\"{}\"{}", colour(color), opacity("stroke-opacity", color.alpha));
+fn stroke(home: Home, color: BackendColor, width: u32) -> String {
+    let mut text =
+        format!(" fill=\"none\" stroke=\"{}\"{}", colour(home, color), opacity("stroke-opacity", color.alpha));
     if width != 10 {
         let _ = write!(text, " stroke-width=\"{}\"", px(i32::try_from(width).unwrap_or(10)));
     }
@@ -259,7 +275,7 @@ impl DrawingBackend for SvgBackend<'_> {
             VPos::Bottom => -0.212 * size,
         };
         let (x, y) = (px(pos.0), px(pos.1 + fine(drop)));
-        let _ = write!(self.out, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{}", fill_of(style.color()));
+        let _ = write!(self.out, "<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{}", fill_of(self.home, style.color()));
         match style.anchor().h_pos {
             HPos::Left => {}
             HPos::Center => self.out.push_str(" text-anchor=\"middle\""),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::forecast::{Ahead, Forecast, Limit, Past};
 use super::frame::Frame;
 use super::timeline::{Level, Point, PointMark, Timeline};
-use super::{ChartError, Spec, Unit, gallery, render, render_inline, render_responsive, stylesheet};
+use super::{ChartError, Spec, Unit, gallery, render, render_inline, render_phone, render_responsive, stylesheet};
 use crate::model::metric::{Better, Metric};
 
 /// Fails where markup is not well-formed XML of the plain kind that we write. Gives every id.
@@ -74,6 +74,16 @@ fn every_chart_is_well_formed_named_and_the_same_twice() {
         let inline = render_inline(&spec).unwrap();
         assert_eq!(ids_of_well_formed(&inline), ids);
         assert!(!inline.contains("<style>") && !inline.contains("xmlns"), "{name}");
+    }
+}
+
+#[test]
+fn a_chart_for_a_phone_shows_the_same_without_tooltips_in_fewer_bytes() {
+    for (name, spec) in gallery::specs() {
+        let (inline, phone) = (render_inline(&spec).unwrap(), render_phone(&spec).unwrap());
+        assert_eq!(ids_of_well_formed(&phone), ids_of_well_formed(&inline), "{name}");
+        assert!(!phone.contains("<title>") && phone.len() <= inline.len(), "{name}");
+        assert_eq!(phone.matches("<text").count(), inline.matches("<text").count(), "{name}");
     }
 }
 
@@ -240,7 +250,7 @@ fn colours_are_variables_and_the_stylesheet_names_each() {
     for (name, spec) in gallery::specs() {
         let svg = render_inline(&spec).unwrap();
         for used in svg.split("var(").skip(1) {
-            let variable = used.split(',').next().unwrap();
+            let variable = used.split(')').next().unwrap();
             assert!(css.contains(&format!("{variable}:#")), "{name}: {variable}");
         }
         assert!(!svg.contains("=\"#") && !svg.contains("rgb("), "{name}: a colour outside the palette");

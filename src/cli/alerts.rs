@@ -209,7 +209,7 @@ fn show(backend: Backend, common: &Common, id: &str) -> Result<ExitCode, Failure
     let id = checked(id)?;
     let alerts = backend.query(&format!("select * from alerts where starts_with(alert_id, '{id}')"));
     let history = backend.query(&format!(
-        "select \"at\", actor, action, note from audit where starts_with(subject, '{id}') order by \"at\""
+        "select subject, \"at\", actor, action, note from audit where starts_with(subject, '{id}') order by \"at\""
     ));
     backend.close()?;
     let (alerts, history) = (alerts?, history?);
@@ -217,7 +217,7 @@ fn show(backend: Backend, common: &Common, id: &str) -> Result<ExitCode, Failure
         return Err(unknown(id));
     }
     if common.format == Format::Json {
-        print_json(&alerts)?;
+        print_json(&with_history(alerts, &history))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = String::new();
@@ -236,6 +236,20 @@ fn show(backend: Backend, common: &Common, id: &str) -> Result<ExitCode, Failure
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Alerts, each with everything that was done with it.
+fn with_history(mut alerts: Vec<Row>, history: &[Row]) -> Vec<Row> {
+    for alert in &mut alerts {
+        let own = history.iter().filter(|event| event.get("subject") == alert.get("alert_id"));
+        let told = own.map(|event| {
+            let parts = event.iter().filter(|(name, _)| *name != "subject");
+            Value::Object(parts.map(|(name, value)| (name.clone(), value.clone())).collect())
+        });
+        let told = Value::Array(told.collect());
+        alert.insert("history".to_owned(), told);
+    }
+    alerts
 }
 
 // Finding, differential, lift and what moved with it.

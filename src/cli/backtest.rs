@@ -16,14 +16,17 @@ use crate::detect::series_question;
 use crate::detect::settings::Settings;
 use crate::detect::stats::robust::{mean, median};
 use crate::model::unit::{format_change_percent, format_metric, format_minute, format_time};
-use crate::model::{Better, Metric, Series, SeriesContext, Severity};
+use crate::model::{Better, Metric, Policy, Series, SeriesContext, Severity};
 use crate::report::{Align, Table};
 
 /// What the detector would have said over the stored history, run by run, had it watched all along: each
 /// level change once, with the run at which it began and the run on whose arrival it was raised.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It judges every series by itself, value by value; `perfline check` judges the newest runs of all series of a
+    after_help = "Severities are by the bands of [detect] in the configuration that PERFLINE_CONFIG names; what it ignores, and controls,
+are left out. A service may have other bands of its own.
+
+It judges every series by itself, value by value; `perfline check` judges the newest runs of all series of a
 pipeline together, and is stricter.
 
 Examples:
@@ -86,7 +89,10 @@ pub(super) fn run(args: &BacktestArgs) -> Result<ExitCode, Failure> {
     if let (Some(name), true) = (&args.pipeline, series.is_empty()) {
         return Err(unknown_pipeline(name));
     }
-    let mut alarms: Vec<Said> = series.iter().flat_map(play).filter(|said| said.severity >= args.severity).collect();
+    let policy = super::policy()?;
+    let series = judged(series, &policy);
+    let played = series.iter().flat_map(|series| play(series, &policy));
+    let mut alarms: Vec<Said> = played.filter(|said| said.severity >= args.severity).collect();
     alarms.sort_by(|x, y| {
         let place = |said: &Said| (said.seen_ns, said.pipeline.clone(), said.step.clone(), said.metric);
         place(x).cmp(&place(y))
@@ -106,12 +112,18 @@ pub(super) fn read(backend: &Backend, pipeline: Option<&str>) -> Result<Vec<Seri
     crate::detect::series_of_rows(rows).map_err(|e| Failure::internal(&e))
 }
 
-fn play(series: &Series) -> Vec<Said> {
-    let values: Vec<f64> = series.points.iter().map(|point| point.value).collect();
-    replay(&values, &Settings::default()).iter().map(|alarm| say(series, &values, alarm)).collect()
+/// Those that the gate judges as well.
+fn judged(mut series: Vec<Series>, policy: &Policy) -> Vec<Series> {
+    series.retain(|one| !policy.is_ignored(&one.key) && !policy.is_control(&one.key));
+    series
 }
 
-fn say(series: &Series, values: &[f64], alarm: &Alarm) -> Said {
+fn play(series: &Series, policy: &Policy) -> Vec<Said> {
+    let values: Vec<f64> = series.points.iter().map(|point| point.value).collect();
+    replay(&values, &Settings::default()).iter().map(|alarm| say(series, &values, alarm, policy)).collect()
+}
+
+fn say(series: &Series, values: &[f64], alarm: &Alarm, policy: &Policy) -> Said {
     let key = &series.key;
     let level = |values: &[f64]| if key.metric == Metric::SuccessRate { mean(values) } else { median(values) };
     let baseline = level(&values[alarm.baseline_start..alarm.index]);
@@ -125,7 +137,7 @@ fn say(series: &Series, values: &[f64], alarm: &Alarm) -> Said {
         context: key.context.clone(),
         kind: alarm.kind,
         worse: (current > baseline) == (key.metric.better() == Better::Lower),
-        severity: grade(size, key.metric, &key.metric.bands()),
+        severity: grade(size, key.metric, &policy.bands(key)),
         confidence: confidence_of_alarm(alarm.evidence),
         baseline,
         current,
@@ -176,4 +188,40 @@ fn tell(answer: &Answer) -> String {
         ]);
     }
     format!("{}\n{sum}", table.ansi(terminal_width()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::Rule;
+    use crate::model::{SeriesKey, SeriesPoint};
+
+    /// 40 runs of ten seconds, then 30 of fifteen.
+    fn series() -> Series {
+        let value = |at: i32| if at < 40 { 10.0 } else { 15.0 } * (1.0 + f64::from(at * 37 % 17) / 400.0);
+        let point = |at: i32| SeriesPoint {
+            run_key: format!("k{at}"),
+            run_id: at.to_string(),
+            started_at: i64::from(at) * 3_600_000_000_000,
+            value: value(at),
+            revision: None,
+            model: None,
+            input_size: None,
+        };
+        let (metric, context) = (Metric::Duration, SeriesContext::default());
+        Series {
+            key: SeriesKey { pipeline: "nightly".to_owned(), step: None, metric, context },
+            points: (0..70).map(point).collect(),
+        }
+    }
+
+    #[test]
+    fn the_bands_in_force_grade_what_would_have_been_said() {
+        let of = |rule: Rule| Policy { rules: vec![rule], ..Policy::default() };
+        let severities = |policy: &Policy| play(&series(), policy).iter().map(|said| said.severity).collect::<Vec<_>>();
+        assert_eq!(severities(&Policy::default()), [Severity::High]);
+        assert_eq!(severities(&of(Rule { high: Some(60.0), ..Rule::default() })), [Severity::Medium]);
+        let ignored = of(Rule { pipeline: Some("night*".to_owned()), ignore: Some(true), ..Rule::default() });
+        assert_eq!((judged(vec![series()], &ignored).len(), judged(vec![series()], &Policy::default()).len()), (0, 1));
+    }
 }

@@ -3,15 +3,18 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::alerts::{Common, checked, tell};
 use super::output::{print, print_json, terminal_width};
 use super::query::to_table;
+use super::show::literal;
 use super::{Failure, Format};
 use crate::api::{Backend, BaselineRuns};
 use crate::model::unit::format_metric;
-use crate::model::{Baseline, BaselineVersion, Metric, SeriesSelector};
+use crate::model::{Baseline, BaselineVersion, Metric, SeriesContext, SeriesKey, SeriesSelector};
 use crate::report::{Align, Table, clean};
+use crate::store::Row;
 
 /// List what runs are compared with; set it, accept a change, take that back. Every decision is a version, and kept.
 #[derive(Debug, Args)]
@@ -153,11 +156,12 @@ fn show(backend: &Backend, selector: &SeriesSelector, format: Format) -> Result<
     if all.is_empty() {
         return Err(Failure::usage(format!("no series of `{name}` fits"), "`perfline baseline list` lists them"));
     }
-    let name = name.replace('\0', "").replace('\'', "''");
     let columns = "step, metric, context, version, kind, since, until, set_at, set_by, reason";
-    let versions = backend.query(&format!(
-        "select {columns} from baselines where pipeline = '{name}' order by set_at, step nulls first, metric"
+    let mut versions = backend.query(&format!(
+        "select {columns} from baselines where pipeline = {} order by set_at, step nulls first, metric",
+        literal(name)
     ))?;
+    versions.retain(|version| fits(selector, name, version));
     match format {
         Format::Json => print_json(&serde_json::json!({ "baselines": all, "versions": versions }))?,
         Format::Text if versions.is_empty() => {
@@ -166,6 +170,24 @@ fn show(backend: &Backend, selector: &SeriesSelector, format: Format) -> Result<
         Format::Text => print(&format!("{}\ndecided:\n{}", table(&all), to_table(&versions)))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a decision is about a series that is meant.
+fn fits(selector: &SeriesSelector, pipeline: &str, version: &Row) -> bool {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let metric = text(version.get("metric")).and_then(|word| Metric::from_word(&word));
+    let context = version.get("context");
+    let part = |name: &str| text(context.and_then(|context| context.get(name)));
+    let context = SeriesContext {
+        service: part("service"),
+        branch: part("branch"),
+        environment: part("environment"),
+        host_class: part("host_class"),
+    };
+    metric.is_some_and(|metric| {
+        let step = text(version.get("step"));
+        selector.fits(&SeriesKey { pipeline: pipeline.to_owned(), step, metric, context })
+    })
 }
 
 fn decided(versions: &[BaselineVersion], format: Format) -> Result<ExitCode, Failure> {
@@ -223,4 +245,30 @@ fn table(all: &[Baseline]) -> String {
         ]);
     }
     table.ansi(terminal_width())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_about_other_series_are_not_shown() {
+        let version = |step: Value, metric: &str, branch: Value| -> Row {
+            let row = serde_json::json!({"step": step, "metric": metric, "context": {"branch": branch}});
+            row.as_object().cloned().unwrap_or_default()
+        };
+        let selector = SeriesSelector {
+            pipeline: Some("nightly".to_owned()),
+            metric: Some("duration".to_owned()),
+            branch: Some("main".to_owned()),
+            ..SeriesSelector::default()
+        };
+        let shown = |row: &Row| fits(&selector, "nightly", row);
+        assert!(shown(&version(Value::Null, "duration", "main".into())));
+        assert!(shown(&version("load".into(), "duration", "main".into())));
+        assert!(!shown(&version(Value::Null, "cost", "main".into())));
+        assert!(!shown(&version(Value::Null, "duration", "next".into())));
+        let whole = SeriesSelector { step: Some(String::new()), ..selector.clone() };
+        assert!(!fits(&whole, "nightly", &version("load".into(), "duration", "main".into())));
+    }
 }

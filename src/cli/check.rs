@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::faces::{FacesArgs, write_faces};
+use super::health::expect_pipeline;
 use super::output::{print, print_json};
+use super::show::literal;
 use super::{Failure, Format, StoreArg};
-use crate::api::CheckQuery;
+use crate::api::{Backend, CheckQuery};
 use crate::model::unit::parse_time;
 use crate::model::{Severity, Verdict, VerdictWord};
 use crate::report::verdict_ansi;
@@ -31,7 +34,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArg,
     /// Only this pipeline.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pipeline: Option<String>,
     /// From this severity on the gate fails: LOW, MEDIUM, HIGH, CRITICAL.
     #[arg(long, default_value = "HIGH", value_parser = Severity::parse)]
@@ -43,10 +46,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_parser = parse_time)]
     since: Option<i64>,
     /// Compare the runs of this branch ...
-    #[arg(long)]
+    #[arg(long, conflicts_with = "since", value_parser = NonEmptyStringValueParser::new())]
     branch: Option<String>,
-    /// ... with the runs of that one.
-    #[arg(long, requires = "branch")]
+    /// ... with the runs of that one; without it main.
+    #[arg(long, requires = "branch", value_parser = NonEmptyStringValueParser::new())]
     base_branch: Option<String>,
     /// Exit 3 where no series has enough runs to say.
     #[arg(long)]
@@ -68,6 +71,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         base_branch: args.base_branch.clone(),
     };
     let verdict = judged(backend.check(&query)?, args.fail_on);
+    expect_runs(&backend, &query, &verdict)?;
     backend.close()?;
     write_faces(&args.faces, &verdict, args.fail_on)?;
     match args.format {
@@ -79,6 +83,26 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         VerdictWord::InsufficientData if args.require_baseline => EXIT_INSUFFICIENT,
         VerdictWord::Pass | VerdictWord::InsufficientData => 0,
     }))
+}
+
+/// Where nothing was judged, whether that is for a name that no run has: a gate on it would be green for ever.
+fn expect_runs(backend: &Backend, query: &CheckQuery, verdict: &Verdict) -> Result<(), Failure> {
+    if verdict.series_checked > 0 {
+        return Ok(());
+    }
+    if let Some(name) = &query.pipeline {
+        expect_pipeline(backend, name)?;
+    }
+    let Some(branch) = &query.branch else { return Ok(()) };
+    for name in [branch.as_str(), query.base()] {
+        if backend.query(&format!("select 1 as found from runs where branch = {} limit 1", literal(name)))?.is_empty() {
+            return Err(Failure::usage(
+                format!("no run of branch `{name}` is stored"),
+                "`perfline query 'select distinct pipeline, branch from runs'` lists them",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The verdict at the severity that was asked for.

@@ -41,7 +41,8 @@ const QUERY_FACTS: &str = "select
 /// Tables that are read to the last row.
 const QUERY_TABLES: &str = "select table_name from duckdb_tables() where not internal and not temporary order by all";
 /// Say what state a store is in, what is wrong, and what to do: every row is read. Opening it loads what
-/// was acknowledged and not loaded, and nothing else is written. Exit 1 where something is wrong.
+/// was acknowledged and not loaded, and nothing else is written. Exit 1 where something is wrong, 2 where
+/// there is no such store.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline doctor
@@ -105,7 +106,11 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         problems: Vec::new(),
         notes: Vec::new(),
     };
-    let asked = open(args, &mut answer).and_then(|backend| {
+    let mut code = EXIT_UNWELL;
+    let asked = usable(args).inspect_err(|failure| code = failure.code()).and_then(|()| {
+        // A file that does not open suffers from something; a service that does not answer was asked wrongly.
+        let opened = open(args, &mut answer);
+        let backend = opened.inspect_err(|failure| code = if is_file { EXIT_UNWELL } else { failure.code() })?;
         let asked = ask(&backend, args.quick, &mut answer);
         let closed = backend.close();
         asked.and(Ok(closed?))
@@ -120,7 +125,14 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         Format::Json => print_json(&answer)?,
         Format::Text => print(&tell(&answer))?,
     }
-    Ok(if answer.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNWELL) })
+    Ok(if answer.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(code) })
+}
+
+/// Whether what was asked can be answered: the store is there, and the configuration is one.
+fn usable(args: &DoctorArgs) -> Result<(), Failure> {
+    args.store.must_exist()?;
+    super::opening(None, None)?;
+    super::policy().map(drop)
 }
 
 fn open(args: &DoctorArgs, answer: &mut Answer) -> Result<Backend, Failure> {

@@ -1,6 +1,7 @@
 //! How a command fails: what is wrong, the remedy, the exit code.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::api::ApiError;
@@ -26,8 +27,13 @@ impl Failure {
     }
 
     /// The machine refused: a file, a socket.
-    pub(crate) fn machine(action: &str, error: &dyn std::error::Error) -> Self {
-        Self { message: format!("{action}: {}", Self::chain(error)), help: None, code: EXIT_USAGE }
+    pub(crate) fn machine(action: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self { message: format!("{action}: {}", Self::chain(error)), help: remedy(error), code: EXIT_USAGE }
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
     }
 
     /// The same, with a remedy.
@@ -75,13 +81,39 @@ impl Failure {
     }
 }
 
+/// What to do where the machine refused.
+fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut error = Some(error);
+    while let Some(one) = error {
+        if let Some(refused) = one.downcast_ref::<std::io::Error>() {
+            let said = match refused.kind() {
+                ErrorKind::NotFound => "is the path right? it is taken from the folder in which the command runs",
+                ErrorKind::PermissionDenied => "is this user allowed to? look at the owner and the mode of the path",
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on that disk, or name another place",
+                ErrorKind::ReadOnlyFilesystem => "name a place that can be written",
+                ErrorKind::AddrInUse => {
+                    "another process listens there: name another address (--grpc, --http); port 0 takes a free one"
+                }
+                ErrorKind::AddrNotAvailable => "this machine has no such address: name one that it has, or 0.0.0.0",
+                ErrorKind::IsADirectory => "name a file, not a folder",
+                ErrorKind::NotADirectory => "a part of the path is a file where a folder is needed",
+                ErrorKind::InvalidData => "is it text (UTF-8)?",
+                _ => return None,
+            };
+            return Some(said.to_owned());
+        }
+        error = one.source();
+    }
+    None
+}
+
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let code = match &error {
             ApiError::Store(StoreError::Sql { .. } | StoreError::Shape { .. }) | ApiError::Runtime(_) => EXIT_INTERNAL,
             _ => EXIT_USAGE,
         };
-        Self { help: error.help(), message: Self::chain(&error), code }
+        Self { help: error.help().or_else(|| remedy(&error)), message: Self::chain(&error), code }
     }
 }
 
@@ -100,6 +132,31 @@ impl From<crate::price::PriceError> for Failure {
 
 impl From<crate::otlp::conventions::ConventionError> for Failure {
     fn from(error: crate::otlp::conventions::ConventionError) -> Self {
-        Self { message: Self::chain(&error), help: None, code: EXIT_USAGE }
+        let help = "docs/conventions.md says what a rule takes; PERFLINE_CONVENTIONS names the folder";
+        Self { message: Self::chain(&error), help: Some(help.to_owned()), code: EXIT_USAGE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_refused_names_a_remedy() {
+        for (kind, word) in [
+            (ErrorKind::NotFound, "path"),
+            (ErrorKind::PermissionDenied, "owner"),
+            (ErrorKind::StorageFull, "room"),
+            (ErrorKind::AddrInUse, "port 0"),
+        ] {
+            let failure = Failure::machine("do it", &std::io::Error::from(kind));
+            assert!(failure.help.as_deref().is_some_and(|help| help.contains(word)), "{failure:?}");
+            // Also where it lies deeper.
+            let path = std::path::PathBuf::from("ca.pem");
+            let failure = Failure::from(ApiError::Certificate { path, source: kind.into() });
+            assert!(failure.help.is_some_and(|help| help.contains(word)));
+        }
+        let query = Failure::from(StoreError::Query("no such table".to_owned()));
+        assert!(query.help.is_some_and(|help| help.contains("docs/query.md")));
     }
 }

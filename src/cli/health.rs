@@ -6,7 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{print, print_json, terminal_width};
+use super::show::literal;
 use super::{Failure, Format, StoreArg};
+use crate::api::Backend;
 use crate::model::Metric;
 use crate::model::unit::format_time;
 use crate::report::clean::name;
@@ -100,6 +102,12 @@ pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses the name of a pipeline of which no run is stored.
+pub(super) fn expect_pipeline(backend: &Backend, name: &str) -> Result<(), Failure> {
+    let found = backend.query(&format!("select 1 as found from runs where pipeline = {} limit 1", literal(name)))?;
+    if found.is_empty() { Err(unknown_pipeline(name)) } else { Ok(()) }
 }
 
 /// A pipeline that was named and is not there.

@@ -1,7 +1,9 @@
 //! `perfline import`: files into the store, by the same way as live telemetry.
 
+mod content;
+
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use prost::Message;
 use serde_json::{Map, Value};
 
+use self::content::{Content, compression_of, content_of, is_telemetry, json_signal, signal_of_name};
 use super::output::{print, print_json};
 use super::{Failure, Format, StoreArg};
 use crate::api::Backend;
@@ -18,11 +21,12 @@ use crate::detect::alerts::Action;
 use crate::model::Signal;
 use crate::otlp::door::{self, Encoding, Limits};
 use crate::otlp::history::{self, History};
-use crate::otlp::inflate::{Compression, inflate};
+use crate::otlp::inflate::inflate;
 use crate::otlp::sink::Accepted;
 use crate::report::clean::line as sanitize;
+use crate::store::read_parquet;
 
-/// Read OTLP (protobuf requests, JSON documents or lines) and run history (CSV, JSON lines) into
+/// Read OTLP (protobuf requests, JSON documents or lines) and run history (CSV, JSON, Parquet) into
 /// the store. Imported twice, nothing doubles.
 #[derive(Debug, Args)]
 #[command(after_help = "Run history needs the columns pipeline, run_id, started_at; see docs/import.md for the others.
@@ -161,22 +165,6 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// In a folder, only what names itself; the same request is often there as .pb and as .json.
-fn is_telemetry(file: &Path) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let known =
-        [".pb", ".binpb", ".json", ".jsonl", ".ndjson", ".csv", ".gz"].iter().any(|ending| name.ends_with(ending));
-    let twin = name.strip_suffix(".json").map(|stem| stem.strip_suffix(".wire").unwrap_or(stem));
-    known && name != "index.json" && !twin.is_some_and(|stem| file.with_file_name(format!("{stem}.pb")).exists())
-}
-
-/// What a file holds.
-enum Content {
-    Protobuf,
-    Json,
-    Csv,
-}
-
 struct Importer<'a> {
     backend: &'a Backend,
     signal: Option<Signal>,
@@ -205,7 +193,20 @@ impl Importer<'_> {
                 })?;
                 self.history(&name, read)
             }
+            Content::Parquet => self.parquet(&name, &bytes),
         }
+    }
+
+    // DuckDB reads files: what came otherwise, or was compressed, is one for a moment.
+    fn parquet(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let written = tempfile::NamedTempFile::new().and_then(|mut file| file.write_all(bytes).map(|()| file));
+        let file = written.map_err(|e| Failure::machine(&format!("put `{name}` aside"), &e))?;
+        let table = read_parquet(file.path()).map_err(|e| {
+            Failure::usage(format!("read `{name}`: {}", Failure::chain(&e)), "is it a whole Parquet file?")
+        })?;
+        let rows = history::read_columns(&table.names, &table.cells)
+            .map_err(|e| Failure::usage(format!("read `{name}`: {e}"), "Parquet holds run history: docs/import.md"))?;
+        self.history(name, rows)
     }
 
     fn protobuf(&mut self, name: &str, bytes: Bytes) -> Result<(), Failure> {
@@ -234,19 +235,37 @@ impl Importer<'_> {
             let text = Bytes::copy_from_slice(&bytes[from..to]);
             from = to;
             match document {
-                Value::Object(object) => match json_signal(&object) {
-                    Some(signal) => self.request(name, signal, Encoding::Json, text)?,
-                    None if object.is_empty() => {}
-                    None => rows.push(object),
-                },
-                Value::Array(items) => rows.extend(items.into_iter().filter_map(|item| match item {
-                    Value::Object(object) => Some(object),
-                    _ => None,
-                })),
-                other => self.refuse(name, "neither OTLP nor run history", 1, &other.to_string()),
+                Value::Array(items) => {
+                    for item in items {
+                        self.document(name, item, None, &mut rows)?;
+                    }
+                }
+                document => self.document(name, document, Some(text), &mut rows)?,
             }
         }
         if rows.is_empty() { Ok(()) } else { self.history(name, history::from_rows(rows, 1)) }
+    }
+
+    /// One document of telemetry, with its text where that stands by itself; or one row of history.
+    fn document(
+        &mut self,
+        name: &str,
+        document: Value,
+        text: Option<Bytes>,
+        rows: &mut Vec<Map<String, Value>>,
+    ) -> Result<(), Failure> {
+        match document {
+            Value::Object(object) => match json_signal(&object) {
+                Some(signal) => {
+                    let text = text.unwrap_or_else(|| Bytes::from(Value::Object(object).to_string()));
+                    self.request(name, signal, Encoding::Json, text)?;
+                }
+                None if object.is_empty() => {}
+                None => rows.push(object),
+            },
+            other => self.refuse(name, "neither OTLP nor run history", 1, &other.to_string()),
+        }
+        Ok(())
     }
 
     fn history(&mut self, name: &str, read: History) -> Result<(), Failure> {
@@ -295,46 +314,8 @@ impl Importer<'_> {
     }
 }
 
-fn compression_of(bytes: &[u8]) -> Compression {
-    match bytes {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
-        _ => Compression::Identity,
-    }
-}
-
 fn read_stdin() -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn content_of(name: &str, bytes: &[u8]) -> Content {
-    let name = name.strip_suffix(".gz").unwrap_or(name);
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if name.ends_with(".pb") || name.ends_with(".binpb") {
-        Content::Protobuf
-    } else if name.ends_with(".csv") {
-        Content::Csv
-    } else if matches!(first, Some(b'{' | b'[')) {
-        Content::Json
-    } else if std::str::from_utf8(bytes).is_ok_and(|text| text.starts_with(|c: char| c.is_ascii_graphic())) {
-        Content::Csv
-    } else {
-        Content::Protobuf
-    }
-}
-
-fn signal_of_name(name: &str) -> Option<Signal> {
-    let stem = Path::new(name).file_name()?.to_str()?;
-    Signal::ALL.into_iter().find(|signal| stem.contains(&format!("-{}", signal.as_str())))
-}
-
-fn json_signal(object: &Map<String, Value>) -> Option<Signal> {
-    let keys = [
-        (Signal::Traces, ["resourceSpans", "resource_spans"]),
-        (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
-        (Signal::Logs, ["resourceLogs", "resource_logs"]),
-    ];
-    keys.into_iter().find(|(_, names)| names.iter().any(|name| object.contains_key(*name))).map(|(signal, _)| signal)
 }

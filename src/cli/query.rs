@@ -6,11 +6,13 @@ use clap::Args;
 
 use super::output::{print, print_data, print_json, terminal_width};
 use super::{Failure, StoreArg};
+use crate::api::Backend;
 use crate::report::{Align, Table};
 use crate::store::Row;
 
 /// Ask the store in SQL. Read-only: one query over the views spans, span_events, span_links,
-/// metric_points, logs, runs, steps, resource_samples, unmapped.
+/// metric_points, logs, runs, steps, calls, resource_samples, unmapped, alerts, baselines, audit, alert_precision and
+/// the others of docs/query.md.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline query 'select pipeline, count(*) from runs group by all'
@@ -26,7 +28,7 @@ pub(crate) struct QueryArgs {
     format: QueryFormat,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum QueryFormat {
     Text,
     Json,
@@ -36,13 +38,24 @@ enum QueryFormat {
 pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, Failure> {
     let backend = args.store.open_existing()?;
     let rows = backend.query(&args.sql)?;
+    let heads = if args.format == QueryFormat::Csv { heads(&backend, &args.sql, &rows) } else { Vec::new() };
     backend.close()?;
     match args.format {
         QueryFormat::Json => print_json(&rows)?,
-        QueryFormat::Csv => print_data(&to_csv(&rows)?)?,
+        QueryFormat::Csv => print_data(&to_csv(&heads, &rows)?)?,
         QueryFormat::Text => print(&to_table(&rows))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names of the columns, also where no row came. What describes itself has no other description.
+fn heads(backend: &Backend, sql: &str, rows: &[Row]) -> Vec<String> {
+    if let Some(first) = rows.first() {
+        return first.keys().cloned().collect();
+    }
+    let described = backend.query(&format!("describe {sql}")).unwrap_or_default();
+    let name = |row: &Row| row.get("column_name").and_then(serde_json::Value::as_str).map(str::to_owned);
+    described.iter().filter_map(name).collect()
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -66,10 +79,10 @@ pub(super) fn to_table(rows: &[Row]) -> String {
     table.ansi(terminal_width())
 }
 
-fn to_csv(rows: &[Row]) -> Result<String, Failure> {
+fn to_csv(heads: &[String], rows: &[Row]) -> Result<String, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    if let Some(first) = rows.first() {
-        writer.write_record(first.keys()).map_err(|e| Failure::internal(&e))?;
+    if !heads.is_empty() {
+        writer.write_record(heads).map_err(|e| Failure::internal(&e))?;
     }
     for row in rows {
         writer.write_record(row.values().map(plain)).map_err(|e| Failure::internal(&e))?;

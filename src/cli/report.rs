@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::health::unknown_pipeline;
 use super::output::print;
 use super::{Failure, StoreArg, branding};
 use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer};
@@ -27,7 +28,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_parser = Kind::parse)]
     kind: Option<Kind>,
     /// Only this pipeline.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from")]
     pipeline: Option<String>,
     /// Formats, separated by commas: html, json, md.
     #[arg(long, value_delimiter = ',', default_value = "html,json,md", value_parser = Format::parse)]
@@ -53,11 +54,19 @@ pub(crate) struct ReportArgs {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    let mut kind = args.kind;
     let mut bundle = match &args.from {
-        Some(path) => read_bundle(path)?,
+        Some(path) => {
+            let bundle = read_bundle(path)?;
+            kind = kind_within(&bundle, kind, path)?;
+            bundle
+        }
         None => {
             let backend = args.store.open_existing()?;
             let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
+            if let (Some(name), true) = (&args.pipeline, bundle.pipelines.is_empty()) {
+                return Err(unknown_pipeline(name));
+            }
             backend.close()?;
             bundle
         }
@@ -67,10 +76,22 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     }
     branding::brand(&mut bundle, args.title.as_deref(), args.logo.as_deref(), args.css.as_deref())?;
     let renderer = branding::renderer(args.templates.as_deref())?;
-    let written = write_with(&renderer, &bundle, args.kind, &args.format, &args.out)?;
+    let written = write_with(&renderer, &bundle, kind, &args.format, &args.out)?;
     let first = written.first().map_or_else(|| args.out.clone(), |name| args.out.join(name));
     print(&format!("wrote {} files; open {}\n", written.len(), first.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is rendered of a bundle: what it was filled for, where that is one report alone.
+fn kind_within(bundle: &Bundle, asked: Option<Kind>, path: &Path) -> Result<Option<Kind>, Failure> {
+    let only = bundle.kind.filter(|kind| *kind != Kind::Pipeline);
+    match (asked, only) {
+        (Some(asked), Some(only)) if asked != only => Err(Failure::usage(
+            format!("`{}` holds what the {} report shows, and no more", path.display(), only.as_str()),
+            "write it without --kind, or with --kind pipeline, to render other reports from it",
+        )),
+        (asked, only) => Ok(asked.or(only)),
+    }
 }
 
 fn read_bundle(path: &Path) -> Result<Bundle, Failure> {

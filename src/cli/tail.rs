@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::output::print;
+use super::output::print_while_read;
 use super::{Failure, Format, StoreArg};
 use crate::api::RunQuery;
 use crate::model::unit::{format_duration, format_usd};
@@ -50,6 +50,7 @@ pub(super) fn run(args: &TailArgs) -> Result<ExitCode, Failure> {
     let query = RunQuery { pipeline: args.pipeline.clone(), run: None, limit: WINDOW_RUNS };
     let mut told: Option<HashSet<String>> = None;
     let mut left = args.count.unwrap_or(u64::MAX);
+    let mut is_read = true;
     while left > 0 {
         let ended: Vec<Run> = backend.runs(&query)?.into_iter().filter(|run| run.state == RunState::Closed).collect();
         let fresh: Vec<&Run> = match &told {
@@ -57,12 +58,15 @@ pub(super) fn run(args: &TailArgs) -> Result<ExitCode, Failure> {
             Some(told) => ended.iter().filter(|run| !told.contains(&run.run_key)).collect(),
         };
         for run in fresh.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            print(&tell(run, args.format)?)?;
+            is_read = is_read && print_while_read(&tell(run, args.format)?)?;
             left -= 1;
         }
         told = Some(ended.into_iter().map(|run| run.run_key).collect());
-        if left == 0 || !matches!(stopped.recv_timeout(Duration::from_secs(args.every)), Err(RecvTimeoutError::Timeout))
-        {
+        // Nobody would see what comes next: `perfline tail | head`.
+        if left == 0 || !is_read {
+            break;
+        }
+        if !matches!(stopped.recv_timeout(Duration::from_secs(args.every)), Err(RecvTimeoutError::Timeout)) {
             break;
         }
     }

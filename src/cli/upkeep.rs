@@ -200,10 +200,10 @@ pub(super) fn run_restore(args: &RestoreArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn run_prune(args: &PruneArgs) -> Result<ExitCode, Failure> {
-    let store = file_of(&args.store, "prune")?;
+    let backend = args.store.open_existing()?;
     let before_ns = args.older_than.map(|age| Clock::Wall.now().saturating_sub(age));
-    let pruned = store.prune(PruneRequest { before_ns, bytes_max: args.max_size, dry_run: args.dry_run });
-    store.close()?;
+    let pruned = backend.prune(PruneRequest { before_ns, bytes_max: args.max_size, dry_run: args.dry_run });
+    backend.close()?;
     let pruned = pruned?;
     match args.format {
         Format::Json => print_json(&pruned)?,
@@ -242,25 +242,26 @@ pub(super) fn run_export(args: &ExportArgs) -> Result<ExitCode, Failure> {
             ));
         }
     }
-    let store = file_of(&args.store, "export")?;
+    let backend = args.store.open_existing()?;
     std::fs::create_dir_all(&args.dir)
         .map_err(|e| Failure::machine(&format!("create `{}`", args.dir.display()), &e))?;
-    let (format, ending) = match args.kind {
-        ExportKind::Parquet => (ExportFormat::Parquet, "parquet"),
-        ExportKind::Csv => (ExportFormat::Csv, "csv"),
+    let format = match args.kind {
+        ExportKind::Parquet => ExportFormat::Parquet,
+        ExportKind::Csv => ExportFormat::Csv,
     };
+    let ending = format.as_str();
     let mut written = Vec::new();
     for view in &args.views {
         let file = args.dir.join(format!("{view}.{ending}"));
-        match store.export(view, format, &file) {
+        match backend.export(view, format, &file) {
             Ok(rows) => written.push(TableRows { table: view.clone(), rows }),
             Err(error) => {
-                store.close()?;
+                backend.close()?;
                 return Err(error.into());
             }
         }
     }
-    store.close()?;
+    backend.close()?;
     match args.format {
         Format::Json => print_json(&written)?,
         Format::Text => {
@@ -276,7 +277,7 @@ pub(super) fn run_export(args: &ExportArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The store as a file of this machine: these commands do not work through a service.
+/// The store as a file of this machine, where a command does not work through a service.
 fn file_of(store: &StoreArg, command: &str) -> Result<Store, Failure> {
     match store.open_existing()? {
         Backend::Local(store) => Ok(store),

@@ -13,11 +13,17 @@ use crate::model::Signal;
 use crate::monitor::{Destination, Requests, RunRequest};
 use crate::otlp::sink::Accepted;
 
+/// Names the store to every command.
+const STORE_VARIABLE: &str = "PERFLINE_STORE";
+/// Any of them names a collector.
+const COLLECTOR_VARIABLES: [&str; 3] =
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
+
 /// Run a command, measure its process tree, send one run. The command's own exit code comes out.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The run goes to --endpoint, else to OTEL_EXPORTER_OTLP_ENDPOINT, else to the local default. A collector that
-is away costs a warning, never the command.
+    after_help = "The run goes to --endpoint or --store, else to OTEL_EXPORTER_OTLP_ENDPOINT, else to PERFLINE_STORE, else to the local
+default. A collector that is away costs a warning, never the command.
 
 Examples:
   perfline run -- make test
@@ -53,12 +59,23 @@ pub(crate) struct RunArgs {
     command: Vec<OsString>,
 }
 
+/// The store that the run goes to: the one that is named, else that of PERFLINE_STORE, where nothing names a collector.
+fn store_of(args: &RunArgs, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let said = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let named = args.store.clone();
+    named.or_else(|| {
+        let collector = args.endpoint.is_some() || COLLECTOR_VARIABLES.iter().any(|name| said(name).is_some());
+        if collector { None } else { said(STORE_VARIABLE) }
+    })
+}
+
 pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    let store = store_of(&args, |name| std::env::var(name).ok());
     let mut request = RunRequest {
         pipeline: args.pipeline,
         step: args.step,
         run_id: args.run_id,
-        destination: if args.store.is_some() { Destination::Caller } else { Destination::Collector(args.endpoint) },
+        destination: if store.is_some() { Destination::Caller } else { Destination::Collector(args.endpoint) },
         outputs: args.output,
         record_command: args.record_command,
         adopt_orphans: true,
@@ -85,7 +102,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     for warning in &report.warnings {
         anstream::eprintln!("perfline: {}", crate::report::clean::line(warning));
     }
-    if let (Some(store), Some(requests)) = (&args.store, report.requests.clone()) {
+    if let (Some(store), Some(requests)) = (&store, report.requests.clone()) {
         // The command is done: a store that cannot be written costs a warning, never its exit code.
         if let Err(failure) = store_run(store, &args.access, requests) {
             failure.warn("the run was not stored");
@@ -109,4 +126,34 @@ fn store_run(store: &str, access: &AccessArg, requests: Requests) -> Result<(), 
         }
     }
     Ok(backend.close()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    #[test]
+    fn a_run_goes_where_the_nearest_word_says() {
+        let store = |flags: &[&str], variables: &[(&str, &str)]| {
+            let line = Line::parse_from([&["run"], flags, &["--", "true"]].concat());
+            let said =
+                |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            store_of(&line.args, said)
+        };
+        let (ours, theirs) = (("PERFLINE_STORE", "a.duckdb"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317"));
+        assert_eq!(store(&[], &[]), None);
+        assert_eq!(store(&[], &[ours]).as_deref(), Some("a.duckdb"));
+        assert_eq!(store(&[], &[("PERFLINE_STORE", "")]), None);
+        assert_eq!(store(&[], &[ours, theirs]), None);
+        assert_eq!(store(&["--endpoint", "http://d:4317"], &[ours]), None);
+        assert_eq!(store(&["--store", "b.duckdb"], &[ours, theirs]).as_deref(), Some("b.duckdb"));
+    }
 }

@@ -166,9 +166,10 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Label values are hostile: names of spans end up here. Clipped, then escaped.
+/// Label values are hostile: names of spans end up here. Clipped, then escaped. Names are stored with 500 characters at
+/// most, the end of a longer one being a hash of the whole: none loses what tells it from others.
 fn escape(value: &str) -> String {
-    const LABEL_CHARS_MAX: usize = 200;
+    const LABEL_CHARS_MAX: usize = 500;
     let mut out = String::with_capacity(value.len().min(LABEL_CHARS_MAX));
     for (place, character) in value.chars().enumerate() {
         if place == LABEL_CHARS_MAX {
@@ -208,6 +209,12 @@ mod tests {
             "# HELP pipeline_runs_total Runs by outcome.\n# TYPE pipeline_runs_total counter\n\
              pipeline_runs_total{pipeline=\"a\\\"b\\\\c\\nd\"} 3\n"
         );
+    }
+
+    #[test]
+    fn names_that_differ_at_their_ends_stay_two_series() {
+        let [a, b] = ["a", "b"].map(|end| escape(&format!("{}{end}", "n".repeat(499))));
+        assert!(a != b && escape(&"n".repeat(9_000)).chars().count() == 501);
     }
 
     #[test]

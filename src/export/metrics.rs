@@ -140,13 +140,16 @@ fn duration_families(buckets: &[DurationBucket]) -> Vec<Family> {
         FamilyKind::Histogram,
         "Wall time of steps, last attempt, seconds.",
     );
-    let mut groups: BTreeMap<(&str, &str, Option<&str>), Vec<&DurationBucket>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, &str, Option<&str>), Vec<&DurationBucket>> = BTreeMap::new();
     let known = Known::of(buckets.iter().map(|bucket| bucket.pipeline.as_str()));
-    for bucket in buckets.iter().filter(|bucket| known.0.contains(&bucket.pipeline)) {
-        groups.entry((&bucket.pipeline, &bucket.service, bucket.step.as_deref())).or_default().push(bucket);
+    for bucket in buckets {
+        let pipeline = known.label(&bucket.pipeline);
+        // Of pipelines that have no label of their own the steps have none either.
+        let step = bucket.step.as_deref().map(|step| if pipeline == OTHER { OTHER } else { step });
+        groups.entry((pipeline, bucket.service.as_str(), step)).or_default().push(bucket);
     }
     for ((pipeline, service, step), group) in groups {
-        let mut labels = vec![("pipeline", pipeline.to_owned()), ("service", service.to_owned())];
+        let mut labels = vec![("pipeline", pipeline), ("service", service.to_owned())];
         labels.extend(step.map(|step| ("step", step.to_owned())));
         let family = if step.is_some() { &mut steps } else { &mut runs };
         family.samples.extend(histogram(&labels, &group));
@@ -158,11 +161,11 @@ fn histogram(labels: &[(&'static str, String)], group: &[&DurationBucket]) -> Ve
     let mut samples = Vec::with_capacity(BOUNDS.len() + 3);
     let mut cumulative = 0.0;
     for bound in BOUNDS.into_iter().map(Some).chain([None]) {
-        let here = group.iter().find(|bucket| bucket.bound == bound);
-        cumulative += here.map_or(0.0, |bucket| bucket.run_count);
+        let here: Vec<&&DurationBucket> = group.iter().filter(|bucket| bucket.bound == bound).collect();
+        cumulative += here.iter().map(|bucket| bucket.run_count).sum::<f64>();
         let mut bucket_labels = labels.to_vec();
         bucket_labels.push(("le", bound.map_or("+Inf".to_owned(), |bound| bound.to_string())));
-        let exemplar = here.and_then(|bucket| {
+        let exemplar = here.first().and_then(|bucket| {
             let trace_id = bucket.exemplar_trace_id.clone()?;
             Some(Exemplar { trace_id, value: bucket.exemplar_s, at_s: bucket.exemplar_at_s })
         });
@@ -176,6 +179,9 @@ fn histogram(labels: &[(&'static str, String)], group: &[&DurationBucket]) -> Ve
 
 fn verdict_families(verdict: &Verdict) -> Vec<Family> {
     let mut active = BTreeMap::new();
+    // The same as Prometheus sees it: two samples of one name and labels are refused.
+    let mut ratios: BTreeMap<Vec<(&'static str, String)>, f64> = BTreeMap::new();
+    let known = Known::of(verdict.findings.iter().map(|finding| finding.pipeline.as_str()));
     let mut ratio = Family::new(
         "pipeline_baseline_ratio",
         FamilyKind::Gauge,
@@ -184,20 +190,25 @@ fn verdict_families(verdict: &Verdict) -> Vec<Family> {
     for finding in &verdict.findings {
         let severity = finding.severity.as_str().to_ascii_lowercase();
         if finding.actionable {
-            *active.entry((finding.pipeline.clone(), severity)).or_insert(0.0) += 1.0;
+            *active.entry((known.label(&finding.pipeline), severity)).or_insert(0.0) += 1.0;
         }
-        if finding.baseline != 0.0 && finding.step.is_none() {
+        // Levels of several pipelines have no sum: those without a label of their own are left out.
+        if finding.baseline != 0.0 && finding.step.is_none() && known.0.contains(&finding.pipeline) {
             let labels = vec![
                 ("pipeline", finding.pipeline.clone()),
                 ("metric", finding.metric.as_str().to_owned()),
+                ("kind", finding.kind.as_str().to_owned()),
                 ("since_run", finding.since_run.clone()),
                 ("branch", finding.context.branch.clone().unwrap_or_default()),
                 ("environment", finding.context.environment.clone().unwrap_or_default()),
                 ("host_class", finding.context.host_class.clone().unwrap_or_default()),
                 ("service", finding.context.service.clone().unwrap_or_default()),
             ];
-            ratio.add(labels, finding.current / finding.baseline);
+            ratios.entry(labels).or_insert(finding.current / finding.baseline);
         }
+    }
+    for (labels, value) in ratios {
+        ratio.add(labels, value);
     }
     let mut regressions = Family::new(
         "pipeline_regressions_active",
@@ -311,4 +322,83 @@ pub fn port_families(denials: &[(Denial, u64)], ports: &[Arc<ConnectionStats>; 2
         failed.add(label(), as_f64(port.handshakes_failed.load(Relaxed)));
     }
     vec![denied, open, opened, failed]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Explanation, Finding, FindingKind, Metric, SeriesContext, Severity, VerdictWord};
+
+    fn bucket(pipeline: &str, step: Option<&str>, run_count: f64) -> DurationBucket {
+        DurationBucket {
+            pipeline: pipeline.to_owned(),
+            service: String::new(),
+            step: step.map(str::to_owned),
+            bound: Some(1.0),
+            run_count,
+            duration_sum_s: run_count / 2.0,
+            exemplar_s: 0.5,
+            exemplar_at_s: 1.0,
+            exemplar_trace_id: None,
+        }
+    }
+
+    #[test]
+    fn durations_of_further_pipelines_are_summed_as_their_runs_are() {
+        let names: Vec<String> = (0..PIPELINES_MAX + 2).map(|at| format!("p{at:04}")).collect();
+        let buckets: Vec<_> =
+            names.iter().flat_map(|name| [bucket(name, None, 3.0), bucket(name, Some(name), 5.0)]).collect();
+        for (family, count) in duration_families(&buckets).iter().zip([3.0, 5.0]) {
+            let of = |pipeline: &str, suffix: &str| -> Vec<f64> {
+                let own = family.samples.iter().filter(|one| one.labels[0].1 == pipeline && one.suffix == suffix);
+                own.map(|one| one.value).collect()
+            };
+            assert_eq!((of("p0000", "_count"), of(OTHER, "_count")), (vec![count], vec![2.0 * count]));
+            assert_eq!((of(OTHER, "_sum"), of(OTHER, "_bucket").len()), (vec![count], BOUNDS.len() + 1));
+        }
+    }
+
+    fn finding(kind: FindingKind, baseline: f64) -> Finding {
+        Finding {
+            pipeline: "build".to_owned(),
+            step: None,
+            metric: Metric::Duration,
+            kind,
+            severity: Severity::High,
+            actionable: true,
+            confidence: 0.99,
+            p_value: 0.001,
+            baseline,
+            current: 2.0,
+            change_percent: 0.0,
+            n_baseline: 20,
+            n_current: 20,
+            since_run: "7".to_owned(),
+            since_run_key: "k7".to_owned(),
+            since_time: "2026-05-01T08:00:00Z".to_owned(),
+            since_revision: None,
+            difference_low: 0.0,
+            difference_high: 0.0,
+            context: SeriesContext::default(),
+            recommendation: String::new(),
+            explanation: Explanation::default(),
+        }
+    }
+
+    #[test]
+    fn a_limit_and_a_change_of_one_metric_at_one_run_are_two_series_and_none_comes_twice() {
+        let findings = [(FindingKind::Step, 1.0), (FindingKind::Limit, 1.6), (FindingKind::Step, 1.5)];
+        let findings = findings.map(|(kind, baseline)| finding(kind, baseline)).to_vec();
+        let verdict = Verdict {
+            verdict: VerdictWord::Fail,
+            findings,
+            series_checked: 1,
+            series_insufficient: 0,
+            runs_needed: None,
+        };
+        let families = verdict_families(&verdict);
+        let ratio = families.iter().find(|family| family.name == "pipeline_baseline_ratio").expect("told");
+        let told: Vec<(&str, f64)> = ratio.samples.iter().map(|one| (one.labels[2].1.as_str(), one.value)).collect();
+        assert_eq!(told, [("limit", 1.25), ("step", 2.0)]);
+    }
 }

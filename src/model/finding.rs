@@ -26,6 +26,22 @@ pub enum FindingKind {
     Limit,
 }
 
+impl FindingKind {
+    /// The word used in JSON, SQL and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Drift => "drift",
+            Self::Rate => "rate",
+            Self::Outlier => "outlier",
+            Self::Suspected => "suspected",
+            Self::Variance => "variance",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// Something beside the code that changed at the same run and explains the change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
@@ -35,6 +51,15 @@ pub struct Cause {
     pub before: Option<String>,
     /// What it is; the name of the series for a control.
     pub after: Option<String>,
+}
+
+impl Cause {
+    /// Whether it takes the blame from the code: more work, another machine, a control that moved too. Another model
+    /// does not: somebody chose it.
+    #[must_use]
+    pub fn excuses(&self) -> bool {
+        matches!(self.attribute.as_str(), "input_size" | "host_class" | "control")
+    }
 }
 
 /// How much of a change one step explains.

@@ -13,6 +13,7 @@ pub mod series;
 pub mod severity;
 pub mod shared_text;
 pub mod signal;
+pub mod size;
 pub mod unit;
 
 pub use alert::{AlertAction, AlertRecord, AlertState, AuditRecord};
@@ -26,3 +27,4 @@ pub use series::{Series, SeriesContext, SeriesKey, SeriesPoint};
 pub use severity::Severity;
 pub use shared_text::SharedText;
 pub use signal::Signal;
+pub use size::Size;

@@ -103,6 +103,12 @@ pub fn format_count(value: f64) -> String {
     }
 }
 
+/// `+12 points`, `-1.5 points`.
+#[must_use]
+pub fn format_points(points: f64) -> String {
+    format!("{points:+.1} points").replace(".0 points", " points")
+}
+
 /// Signed percent: `+31 %`, `-0.4 %`.
 #[must_use]
 pub fn format_change_percent(percent: f64) -> String {

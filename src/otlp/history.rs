@@ -48,11 +48,7 @@ pub struct History {
 pub fn read_csv(bytes: &[u8]) -> Result<History, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|e| e.to_string())?.clone();
-    for needed in ["pipeline", "run_id", "started_at"] {
-        if !header.iter().any(|column| column == needed) {
-            return Err(format!("the header has no column `{needed}`; needed are pipeline, run_id, started_at"));
-        }
-    }
+    expect_needed(header.iter())?;
     let rows = reader.records().map(|record| {
         let record = record.map_err(|e| e.to_string())?;
         Ok(header
@@ -64,6 +60,30 @@ pub fn read_csv(bytes: &[u8]) -> Result<History, String> {
     });
     // The header is line 1.
     Ok(collect(rows, 2))
+}
+
+/// A table whose cells are text, column by column, as a Parquet file is read. A time without a zone is UTC.
+pub fn read_columns(names: &[String], cells: &[Vec<String>]) -> Result<History, String> {
+    expect_needed(names.iter().map(String::as_str))?;
+    let rows = (0..cells.first().map_or(0, Vec::len)).map(|row| {
+        let cells = names.iter().zip(cells).filter_map(|(name, column)| Some((name, column.get(row)?)));
+        let known = cells.filter(|(_, cell)| !cell.is_empty());
+        Ok(known.map(|(name, cell)| (name.clone(), Value::String(zoned(name, cell)))).collect())
+    });
+    Ok(collect(rows, 1))
+}
+
+fn zoned(name: &str, cell: &str) -> String {
+    if name == "started_at" && parse_time(cell).is_err() { format!("{cell}Z") } else { cell.to_owned() }
+}
+
+fn expect_needed<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> Result<(), String> {
+    for needed in ["pipeline", "run_id", "started_at"] {
+        if !columns.clone().any(|column| column == needed) {
+            return Err(format!("the header has no column `{needed}`; needed are pipeline, run_id, started_at"));
+        }
+    }
+    Ok(())
 }
 
 /// Rows that were read as JSON objects, `first_line` being the line of the first.
@@ -195,6 +215,20 @@ mod tests {
         assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 12_500_000_000);
         assert!(span.attributes.iter().any(|a| a.key == "team"));
         assert_eq!(span.status.as_ref().unwrap().code, 2);
+    }
+
+    #[test]
+    fn columns_of_text_are_rows_and_a_time_without_a_zone_is_utc() {
+        let names = ["pipeline", "run_id", "started_at", "duration_s", "team"].map(str::to_owned);
+        let cells =
+            [["etl", "etl"], ["1", "2"], ["2026-05-01 00:00:00", "2026-05-01 02:00:00+02"], ["1.5", ""], ["", "b"]];
+        let cells: Vec<Vec<String>> = cells.map(|column| column.map(str::to_owned).to_vec()).to_vec();
+        let history = read_columns(&names, &cells).unwrap();
+        assert_eq!((history.rows, history.refused.len()), (2, 0), "{:?}", history.refused);
+        let spans = &history.requests[0].resource_spans[0].scope_spans[0].spans;
+        assert_eq!(spans[0].start_time_unix_nano, spans[1].start_time_unix_nano);
+        assert_eq!(spans[0].end_time_unix_nano - spans[0].start_time_unix_nano, 1_500_000_000);
+        assert!(read_columns(&names[..2], &cells[..2]).unwrap_err().contains("started_at"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod alerts;
 mod alike;
 mod compare;
+mod depth;
 mod levels;
 mod models;
 mod outlook;
@@ -16,7 +17,6 @@ mod tracks;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::detect::GATE_RUNS;
 use crate::detect::gate::GateSettings;
 use crate::model::clock::UnixNanos;
 use crate::model::unit::format_time;
@@ -36,7 +36,8 @@ use super::words::sort_worst_first;
 pub use alike::{Alike, alike, say_context};
 use compare::WINDOW_RUNS;
 pub use compare::{compare_series, order_worst_first};
-use pipeline::{Judged, Told, add_levels, judge_pipeline, worse_severities};
+use depth::Depth;
+use pipeline::{Judged, Told, add_levels, judge_pipeline, open_severities};
 use rows::{BarRow, MetricRow, ModelDayRow, ModelRow, Owner, ProfileRow, QualityRow, SampleRow, SpendingRow, StepRow};
 use slices::{SliceRow, StepSliceRow};
 use tracks::collect_tracks;
@@ -45,14 +46,6 @@ use tracks::collect_tracks;
 const RECENT_RUNS: usize = 60;
 /// Pipelines that are told: those with the newest runs.
 const PIPELINES_MAX: usize = 2_000;
-/// Points of a series on an overview.
-const OVERVIEW_POINTS_MAX: usize = 100;
-/// Points of a series on a page.
-const POINTS_MAX: usize = 1_000;
-/// Runs that a page's series reach back.
-const RUNS_MAX: usize = 5_000;
-/// Runs that are listed on a page.
-const RECENT_RUNS_MAX: usize = 500;
 /// Steps of a pipeline.
 const STEPS_MAX: i64 = 200;
 /// Models of a pipeline.
@@ -70,50 +63,6 @@ const SAMPLES_MAX: i64 = 500;
 /// Fewer runs than this in a week say nothing of it.
 const WEEK_RUNS_MIN: u64 = 5;
 
-/// How much of each pipeline is told.
-#[derive(Clone, Copy, Debug)]
-struct Depth {
-    /// Newest runs of a context that are read.
-    runs_max: usize,
-    /// Points of a series.
-    points_max: usize,
-    /// Runs that are listed.
-    recent_max: usize,
-    /// Steps, waterfalls, resources and every series, for the pages of single pipelines.
-    pages: bool,
-    /// Times at which health is told, before the present.
-    history_max: usize,
-    /// The comparison.
-    compared: bool,
-}
-
-impl Depth {
-    // A report over many pipelines tells less of each, so that the whole stays bounded.
-    fn of(kind: Kind, pipelines: usize) -> Self {
-        let share = |all: usize, least: usize, most: usize| (all / pipelines.max(1)).clamp(least, most);
-        let overview = Self {
-            runs_max: GATE_RUNS,
-            points_max: OVERVIEW_POINTS_MAX,
-            recent_max: 0,
-            pages: false,
-            history_max: 0,
-            compared: false,
-        };
-        match kind {
-            Kind::Executive | Kind::Alerts => overview,
-            Kind::Comparison => Self { compared: true, ..overview },
-            Kind::Pipeline => Self {
-                runs_max: share(60_000, GATE_RUNS, RUNS_MAX),
-                points_max: share(40_000, OVERVIEW_POINTS_MAX, POINTS_MAX),
-                recent_max: share(10_000, 50, RECENT_RUNS_MAX),
-                pages: true,
-                history_max: share(1_000, 5, outlook::TIMES_MAX),
-                compared: true,
-            },
-        }
-    }
-}
-
 /// Fills a bundle with what is acknowledged so far, of one pipeline or of all.
 ///
 /// `Kind::Pipeline` fills everything, as all pages together need it; the other kinds leave out what their own page
@@ -121,7 +70,7 @@ impl Depth {
 pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
     let verdicts = crate::detect::verdicts(store)?;
     let (now, settings) = (store.clock().now(), crate::detect::settings(store)?);
-    let mut read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline))?;
+    let mut read = store.reader()?.in_snapshot(|reader| read(reader, kind, pipeline, &verdicts))?;
     let judged = judge_all(&read, &verdicts, &settings);
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
@@ -130,11 +79,12 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
     let present = quality::present(&read, now);
     Ok(Bundle {
         schema_version: SCHEMA_VERSION,
+        kind: Some(kind),
         generated_at: format_time(now),
         store: store.path().display().to_string(),
         fail_on: settings.fail_on,
         verdict,
-        model_history: models::history(&read.model_days.iter().collect::<Vec<_>>()),
+        model_history: models::history(read.model_days.values().flatten()),
         alerts: std::mem::take(&mut read.alerts),
         pipelines: profiles(read, told, present),
         data_quality,
@@ -154,7 +104,8 @@ struct Read {
     metrics: HashMap<Owner, Vec<MetricSummary>>,
     spending: HashMap<Owner, SpendingRow>,
     models: HashMap<Owner, Vec<ModelRow>>,
-    model_days: Vec<ModelDayRow>,
+    /// Of each pipeline for pages, else of all under a nameless one.
+    model_days: BTreeMap<Owner, Vec<ModelDayRow>>,
     slices: HashMap<Owner, Vec<Slice>>,
     step_slices: HashMap<Owner, Vec<StepSlice>>,
     alerts: Vec<Alert>,
@@ -167,7 +118,12 @@ struct Read {
     tracks: BTreeMap<String, Vec<tracks::Track>>,
 }
 
-fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, StoreError> {
+fn read(
+    reader: &Reader,
+    kind: Kind,
+    pipeline: Option<&str>,
+    verdicts: &BTreeMap<String, Verdict>,
+) -> Result<Read, StoreError> {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let mut profiles: Vec<ProfileRow> = reader.track_profiles(pipeline, count(RECENT_RUNS))?;
     let profiles_over = profiles.len().saturating_sub(PIPELINES_MAX);
@@ -180,7 +136,8 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
     let only = pipeline.map(|name| [name.to_owned()]);
     let only = only.as_ref().map(|names| &names[..]);
     let runs = reader.run_values(only, count(depth.runs_max))?;
-    let steps = reader.step_values(only, &runs, count(depth.runs_max), count(GATE_RUNS))?;
+    let stepped = depth.stepped(pipeline, verdicts);
+    let steps = reader.step_values(stepped.as_deref(), &runs, count(depth.runs_max), count(depth.step_runs_max))?;
     let tracks = collect_tracks(&runs, steps);
     let mut read = Read {
         depth,
@@ -188,8 +145,8 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
         profiles_over,
         metrics: by_owner(reader.track_metrics(pipeline)?, |row: &MetricRow| row.owner.clone(), |row| row.summary),
         spending: reader.track_spending(pipeline)?.into_iter().map(|r: SpendingRow| (r.owner.clone(), r)).collect(),
-        models: by_owner(reader.track_models(pipeline, MODELS_MAX)?, |row: &ModelRow| row.owner.clone(), |row| row),
-        model_days: reader.track_model_days(pipeline, MODELS_OVER_TIME_MAX)?,
+        models: HashMap::new(),
+        model_days: BTreeMap::new(),
         slices: HashMap::new(),
         step_slices: HashMap::new(),
         alerts: alerts::read(reader, pipeline)?,
@@ -201,6 +158,12 @@ fn read(reader: &Reader, kind: Kind, pipeline: Option<&str>) -> Result<Read, Sto
         runs,
         tracks,
     };
+    if depth.models {
+        let models: Vec<ModelRow> = reader.track_models(pipeline, MODELS_MAX, depth.pages)?;
+        let days: Vec<ModelDayRow> = reader.track_model_days(pipeline, MODELS_OVER_TIME_MAX, depth.pages)?;
+        read.models = by_owner(models, |row| row.owner.clone(), |row| row);
+        read.model_days = by_owner(days, |row| row.owner.clone(), |row| row).into_iter().collect();
+    }
     if depth.pages {
         let steps: Vec<StepRow> = reader.track_steps(pipeline, STEPS_MAX)?;
         let bars: Vec<BarRow> = reader.track_waterfalls(pipeline, count(RECENT_RUNS), BARS_MAX)?;
@@ -293,9 +256,9 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
     let health = score(&health_input(&row, &told, present));
     let mut steps: Vec<_> = read.steps.remove(owner).unwrap_or_default().into_iter().map(|row| row.step).collect();
     add_levels(&mut steps, &told.steps);
-    let model_days: Vec<&ModelDayRow> = read.model_days.iter().filter(|row| row.owner == *owner).collect();
+    let model_days = read.model_days.get(owner).filter(|_| read.depth.pages);
     PipelineProfile {
-        model_history: read.depth.pages.then(|| models::history(&model_days)).flatten(),
+        model_history: model_days.and_then(models::history),
         health_history: history(told.history, &row, &health, present),
         forecasts: told.forecasts,
         slices: read.slices.remove(owner).unwrap_or_default(),
@@ -355,7 +318,7 @@ fn health_input(row: &ProfileRow, told: &Told, present: UnixNanos) -> HealthInpu
         runs: row.recent_runs,
         succeeded: row.recent_succeeded,
         failed: row.recent_failed,
-        regressions: told.has_baseline.then(|| worse_severities(told.findings.iter())),
+        regressions: told.has_baseline.then(|| open_severities(told.findings.iter())),
         // The success rate is judged by itself: reliability.
         trends: told.trends.iter().filter(|trend| trend.metric != Metric::SuccessRate).map(|t| t.word).collect(),
         spread: row

@@ -12,6 +12,7 @@ use super::ReportError;
 use super::comparison::Comparison;
 use super::outlook::Limit;
 use super::profile::{ModelHistory, PipelineProfile};
+use super::render::Kind;
 
 /// Version of the JSON form; a newer one is refused.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -24,6 +25,10 @@ pub const SCHEMA: &str = include_str!("report.schema.json");
 pub struct Bundle {
     /// Version of this form.
     pub schema_version: u32,
+    /// The report that it was filled for; `pipeline` is everything, the others hold what their own page shows. None
+    /// where an earlier build filled it.
+    #[serde(default)]
+    pub kind: Option<Kind>,
     /// When the bundle was filled, RFC 3339.
     pub generated_at: String,
     /// The store that it was filled from, as the user names it.

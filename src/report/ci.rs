@@ -3,7 +3,11 @@
 //! The formats are GitHub's workflow commands, JUnit as Jenkins and GitLab read it, and GitLab's metrics
 //! report, which is OpenMetrics text. Names are hostile in each of them.
 
+mod junit;
+
 use std::collections::BTreeSet;
+
+pub use junit::junit;
 
 use crate::model::{Finding, FindingKind, Severity, Verdict, VerdictWord};
 
@@ -127,87 +131,6 @@ fn table(findings: &[&Finding], rows: usize, advice_max: usize) -> String {
         out.push_str(&format!("\n{} more are in the report.\n", findings.len() - rows));
     }
     out.push('\n');
-    out
-}
-
-/// JUnit XML: a failed test per finding that fails the gate, a passed one for the rest of the series,
-/// a skipped one for those without enough runs.
-#[must_use]
-pub fn junit(verdict: &Verdict, fail_on: Severity) -> String {
-    let failing: Vec<_> = words::gating(verdict, fail_on).into_iter().take(ITEMS_MAX).collect();
-    let smaller: Vec<_> =
-        verdict.findings.iter().filter(|f| f.actionable && f.severity < fail_on).take(ITEMS_MAX).collect();
-    let skipped = usize::from(verdict.series_insufficient > 0);
-    // A gate that fails for no finding still fails here.
-    let bare = usize::from(verdict.verdict == VerdictWord::Fail && failing.is_empty());
-    let tests = 1 + failing.len() + smaller.len() + skipped;
-    let failures = failing.len() + bare;
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuites name=\"perfline\" tests=\"{tests}\" failures=\"{failures}\" skipped=\"{skipped}\">\n  \
-         <testsuite name=\"perfline check\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\">\n"
-    );
-    let line = xml(&words::headline(verdict, fail_on));
-    if bare > 0 {
-        out.push_str(&format!(
-            "    <testcase classname=\"perfline\" name=\"gate\"><failure message=\"{line}\"/></testcase>\n"
-        ));
-    } else {
-        out.push_str(&format!(
-            "    <testcase classname=\"perfline\" name=\"{} series checked\"><system-out>{line}</system-out></testcase>\n",
-            verdict.series_checked
-        ));
-    }
-    for finding in failing {
-        let (class, name, message, body) = case(finding);
-        out.push_str(&format!(
-            "    <testcase classname=\"{class}\" name=\"{name}\"><failure message=\"{message}\" type=\"{}\">{body}</failure></testcase>\n",
-            finding.severity.as_str()
-        ));
-    }
-    for finding in smaller {
-        let (class, name, message, body) = case(finding);
-        out.push_str(&format!(
-            "    <testcase classname=\"{class}\" name=\"{name}\"><system-out>{message}: {body}</system-out></testcase>\n"
-        ));
-    }
-    if skipped > 0 {
-        out.push_str(&format!(
-            "    <testcase classname=\"perfline\" name=\"{0} series without enough runs\"><skipped message=\"not enough data for {0} series\"/></testcase>\n",
-            verdict.series_insufficient
-        ));
-    }
-    out.push_str("  </testsuite>\n</testsuites>\n");
-    out
-}
-
-/// Class, name, message and body of a finding's test, escaped.
-fn case(finding: &Finding) -> (String, String, String, String) {
-    let name = format!("{} {}", finding.step.as_deref().map_or("run".to_owned(), clean::name), finding.metric.label());
-    let message = format!("{} since {}", words::what(finding), words::since(finding));
-    let body = format!(
-        "{}; {}. {}",
-        words::levels(finding),
-        words::sureness(finding),
-        clean::shorten(&finding.recommendation, 400)
-    );
-    (xml(&clean::name(&finding.pipeline)), xml(&name), xml(&message), xml(&body))
-}
-
-/// Text or attribute of XML 1.0; what XML cannot hold was made visible by `clean`.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for ch in clean::line(text).chars() {
-        match ch {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            _ => out.push(ch),
-        }
-    }
     out
 }
 
@@ -336,26 +259,6 @@ mod tests {
         assert!(annotations(&none, Severity::High).starts_with("::warning title=perfline%3A not enough data::"));
         assert!(summary(&none, Severity::High).contains("not enough data"));
         assert!(junit(&none, Severity::High).contains("<skipped message=\"not enough data for 4 series\"/>"));
-    }
-
-    #[test]
-    fn junit_counts_what_it_lists() {
-        let mut small = finding();
-        small.severity = Severity::Medium;
-        let mut mixed = verdict(vec![finding(), small]);
-        mixed.series_insufficient = 2;
-        let text = junit(&mixed, Severity::High);
-        assert_eq!(text.matches("<testcase").count(), 4);
-        assert_eq!(text.matches("<failure").count(), 1);
-        assert!(text.contains("tests=\"4\" failures=\"1\" skipped=\"1\""), "{text}");
-    }
-
-    #[test]
-    fn junit_holds_hostile_text_as_text() {
-        let text = junit(&evil(), Severity::High);
-        assert!(text.chars().all(|ch| ch == '\n' || !ch.is_control()));
-        assert_eq!(text.matches("<testcase").count(), 2);
-        assert!(!text.contains("]]>") && text.contains("&lt;&amp;"));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub struct Change {
     /// Change in percent with its 95 % interval.
     #[serde(default)]
     pub change_percent: Option<Estimate>,
-    /// Of no difference.
+    /// Of no difference, adjusted for the pipeline's other metrics and steps: it decided the word.
     #[serde(default)]
     pub p_value: Option<f64>,
     /// In one word.

@@ -113,7 +113,7 @@ pub fn health_table(profiles: &[PipelineProfile]) -> Table {
         let median = profile.metrics.iter().find(|summary| summary.metric == Metric::Duration).and_then(|s| s.p50);
         let durations: Vec<_> = profile
             .run_series(Metric::Duration)
-            .map(|series| series.points.iter().map(|point| point.value).collect())
+            .map(|series| series.points.iter().map(|point| series.value(point)).collect())
             .unwrap_or_default();
         let plain = |text: String| (text, Tone::Plain);
         let tone = health_tone(profile.health.word);

@@ -18,9 +18,10 @@ pub fn escape(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // Mentions and references call people and issues where this is posted.
-            '@' => out.push_str("&#64;"),
-            '#' => out.push_str("&#35;"),
+            // Mentions and references call people and issues where this is posted, and are looked for once entities
+            // are characters again: what keeps the sign from its name is the space of no width.
+            '@' => out.push_str("&#64;&#8203;"),
+            '#' => out.push_str("&#35;&#8203;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '|' | '~' | '!' | '$' | '^' => {
                 out.push('\\');
                 out.push(ch);

@@ -14,6 +14,7 @@ pub mod estimate;
 mod format;
 mod grid;
 mod html;
+mod links;
 mod listing;
 pub mod markdown;
 pub mod names;
@@ -22,6 +23,7 @@ mod pages;
 pub mod profile;
 mod render;
 pub mod slices;
+pub mod statistics;
 mod table;
 pub mod tables;
 pub mod text;
@@ -44,6 +46,7 @@ pub use profile::{
 };
 pub use render::{Format, Kind, RenderedFile, Renderer, render};
 pub use slices::{Slice, StepSlice};
+pub use statistics::{HourCell, Spread, SpreadPart, Statistics};
 pub use text::{Align, Table, Tone, sparkline, sparkline_between, verdict_ansi, verdict_text};
 
 /// Why a report could not be made. Each names what the caller can change.

@@ -1,5 +1,7 @@
 //! One pipeline as the reports show it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Finding, Metric, Outcome, Run, SeriesContext, Severity};
@@ -8,6 +10,7 @@ use crate::track::{Health, Trend};
 use super::estimate::Estimate;
 use super::outlook::{Forecast, HealthPoint};
 use super::slices::{Slice, StepSlice};
+use super::statistics::Statistics;
 
 /// One pipeline of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,14 +188,25 @@ pub struct SeriesView {
     /// Branch, environment, host class.
     #[serde(default)]
     pub context: SeriesContext,
-    /// Oldest first.
+    /// Oldest first. Where runs are many: the newest, and the lowest and the highest of every stretch.
     pub points: Vec<PointView>,
+    /// What all runs say together, where some are not among the points.
+    #[serde(default)]
+    pub whole: Option<Statistics>,
     /// Stretches at one level, oldest first; none without a baseline.
     #[serde(default)]
     pub levels: Vec<LevelView>,
     /// Change points, oldest first.
     #[serde(default)]
     pub changes: Vec<ChangeView>,
+}
+
+impl SeriesView {
+    /// What all runs say together.
+    #[must_use]
+    pub fn statistics(&self) -> Cow<'_, Statistics> {
+        self.whole.as_ref().map_or_else(|| Cow::Owned(Statistics::of(self)), Cow::Borrowed)
+    }
 }
 
 /// One run of a series.

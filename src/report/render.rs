@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
 
 use super::html::Pages;
 use super::profile::PipelineProfile;
-use super::{Bundle, ReportError, clean, markdown, names, pages, view};
+use super::{Bundle, ReportError, clean, links, markdown, names, pages, view};
 
 /// A report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The whole store on one page.
     Executive,
@@ -112,37 +114,12 @@ impl Renderer {
     pub fn render(&self, bundle: &Bundle, kind: Kind, format: Format) -> Result<Vec<RenderedFile>, ReportError> {
         let one = |name: &str, content: String| vec![RenderedFile { name: name.to_owned(), content }];
         match (format, kind) {
+            (Format::Html, _) => self.pages(bundle, kind, &written(bundle, &[kind])),
             (Format::Json, _) => Ok(one("report.json", bundle.to_json()?)),
             (Format::Markdown, Kind::Executive) => Ok(one("report.md", markdown::executive(bundle))),
             (Format::Markdown, Kind::Pipeline) => Ok(pipelines(bundle, "md", |p| Ok(markdown::pipeline(bundle, p)))?),
             (Format::Markdown, Kind::Alerts) => Ok(one("alerts.md", markdown::alerts(bundle))),
             (Format::Markdown, Kind::Comparison) => Ok(one("comparison.md", markdown::comparison(bundle))),
-            (Format::Html, Kind::Executive) => {
-                let heading = pages::executive::heading(bundle);
-                let page =
-                    self.page(bundle, "executive.html", "index.html", &heading, pages::executive::context(bundle))?;
-                Ok(one("index.html", page))
-            }
-            (Format::Html, Kind::Alerts) => Ok(one(
-                "alerts.html",
-                self.page(bundle, "alerts.html", "alerts.html", "Alerts", pages::alerts::context(bundle))?,
-            )),
-            (Format::Html, Kind::Comparison) => {
-                let context = pages::comparison::context(bundle);
-                Ok(one(
-                    "comparison.html",
-                    self.page(bundle, "comparison.html", "comparison.html", "Comparison", context)?,
-                ))
-            }
-            (Format::Html, Kind::Pipeline) => pipelines(bundle, "html", |profile| {
-                self.page(
-                    bundle,
-                    "pipeline.html",
-                    "",
-                    &clean::name(&profile.pipeline),
-                    pages::pipeline::context(bundle, profile),
-                )
-            }),
         }
     }
 
@@ -151,8 +128,9 @@ impl Renderer {
     pub fn render_all(&self, bundle: &Bundle, formats: &[Format]) -> Result<Vec<RenderedFile>, ReportError> {
         let mut files = Vec::new();
         if formats.contains(&Format::Html) {
+            let written = written(bundle, &Kind::ALL);
             for kind in Kind::ALL {
-                files.extend(self.render(bundle, kind, Format::Html)?);
+                files.extend(self.pages(bundle, kind, &written)?);
             }
         }
         if formats.contains(&Format::Json) {
@@ -164,9 +142,37 @@ impl Renderer {
         Ok(files)
     }
 
+    /// The pages of one kind. `files` are all that is written.
+    fn pages(&self, bundle: &Bundle, kind: Kind, files: &BTreeSet<String>) -> Result<Vec<RenderedFile>, ReportError> {
+        let page = |template: &str, here: &str, heading: &str, own: Value| {
+            self.page(bundle, files, template, here, heading, own)
+        };
+        let (name, content) = match kind {
+            Kind::Pipeline => {
+                return pipelines(bundle, "html", |profile| {
+                    let own = pages::pipeline::context(bundle, profile);
+                    page("pipeline.html", "", &clean::name(&profile.pipeline), own)
+                });
+            }
+            Kind::Executive => {
+                let (heading, own) = (pages::executive::heading(bundle), pages::executive::context(bundle));
+                ("index.html", page("executive.html", "index.html", &heading, own)?)
+            }
+            Kind::Alerts => {
+                ("alerts.html", page("alerts.html", "alerts.html", "Alerts", pages::alerts::context(bundle))?)
+            }
+            Kind::Comparison => {
+                let own = pages::comparison::context(bundle);
+                ("comparison.html", page("comparison.html", "comparison.html", "Comparison", own)?)
+            }
+        };
+        Ok(vec![RenderedFile { name: name.to_owned(), content }])
+    }
+
     fn page(
         &self,
         bundle: &Bundle,
+        files: &BTreeSet<String>,
         template: &str,
         here: &str,
         heading: &str,
@@ -174,13 +180,32 @@ impl Renderer {
     ) -> Result<String, ReportError> {
         let shared = context! {
             shell => self.pages.shell(&bundle.branding),
-            nav => view::value(view::nav(here)),
+            nav => view::value(view::nav(here, files)),
             heading => heading,
             store => bundle.store.as_str(),
             generated_at => bundle.generated_at.as_str(),
         };
-        self.pages.page(template, context! { ..own, ..shared })
+        let page = self.pages.page(template, context! { ..own, ..shared })?;
+        Ok(links::keep_known(&page, files))
     }
+}
+
+/// Names of the pages of some kinds.
+fn written(bundle: &Bundle, kinds: &[Kind]) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for kind in kinds {
+        match kind {
+            Kind::Executive => files.extend(["index.html".to_owned()]),
+            Kind::Alerts => files.extend(["alerts.html".to_owned()]),
+            Kind::Comparison => files.extend(["comparison.html".to_owned()]),
+            Kind::Pipeline => files.extend(bundle.pipelines.iter().map(page_of)),
+        }
+    }
+    files
+}
+
+fn page_of(profile: &PipelineProfile) -> String {
+    names::page_name(&profile.pipeline, profile.service.as_deref())
 }
 
 /// A file per pipeline; a pipeline that comes twice is shown once.
@@ -192,7 +217,7 @@ fn pipelines(
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for profile in &bundle.pipelines {
-        let page = names::page_name(&profile.pipeline, profile.service.as_deref());
+        let page = page_of(profile);
         if seen.insert(page.clone()) {
             let name = format!("{}.{extension}", page.trim_end_matches(".html"));
             files.push(RenderedFile { name, content: write(profile)? });

@@ -1,5 +1,7 @@
 //! What the pages have in common: the verdict strip, findings, links and badges.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
@@ -153,11 +155,11 @@ pub(super) struct Link {
     pub here: bool,
 }
 
-/// Links to the pages that every bundle has.
-pub(super) fn nav(here: &str) -> Vec<Link> {
-    [("index.html", "Overview"), ("alerts.html", "Alerts"), ("comparison.html", "Comparison")]
-        .map(|(href, label)| Link { href, label, here: href == here })
-        .into()
+/// Links to the pages of the whole store, as far as they are among the files that are written; none to one alone.
+pub(super) fn nav(here: &str, files: &BTreeSet<String>) -> Vec<Link> {
+    let all = [("index.html", "Overview"), ("alerts.html", "Alerts"), ("comparison.html", "Comparison")];
+    let known = all.into_iter().filter(|(href, _)| files.len() > 1 && files.contains(*href));
+    known.map(|(href, label)| Link { href, label, here: href == here }).collect()
 }
 
 /// `branch main, environment production`; none where nothing is known.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::unit::{format_change_percent, format_metric, significant};
-use crate::model::{Better, Finding, FindingKind, Metric, Severity, Verdict, VerdictWord};
+use crate::model::unit::{format_change_percent, format_metric, format_points, significant};
+use crate::model::{Better, Finding, FindingKind, Metric, Severity, Size, Verdict, VerdictWord};
 
 use super::clean::{name, shorten};
 
@@ -20,10 +20,15 @@ pub fn place(finding: &Finding) -> String {
 #[must_use]
 pub fn change(finding: &Finding) -> String {
     if finding.metric.bands().points {
-        format!("{:+.1} points", (finding.current - finding.baseline) * 100.0).replace(".0 points", " points")
+        format_points(points(finding))
     } else {
         format_change_percent(finding.change_percent)
     }
+}
+
+// A score of 0 to 1 is told on the scale of 0 to 100 on which others are given.
+fn points(finding: &Finding) -> f64 {
+    Size { before: finding.baseline, after: finding.current }.points()
 }
 
 /// `120 ms to 288 ms`.
@@ -129,7 +134,7 @@ pub fn is_worse(finding: &Finding) -> bool {
 #[must_use]
 pub fn size(finding: &Finding) -> f64 {
     let bands = finding.metric.bands();
-    let size = if bands.points { (finding.current - finding.baseline) * 100.0 } else { finding.change_percent };
+    let size = if bands.points { points(finding) } else { finding.change_percent };
     if size.is_nan() { 0.0 } else { size.abs() / bands.critical }
 }
 
@@ -234,6 +239,15 @@ pub fn severity_glyph(severity: Severity) -> &'static str {
 mod tests {
     use super::*;
     use crate::report::samples::finding;
+
+    #[test]
+    fn scores_of_one_and_of_a_hundred_are_told_in_the_same_points() {
+        let of = |baseline: f64, current: f64| Finding { metric: Metric::Quality, baseline, current, ..finding() };
+        let told = |baseline, current| (change(&of(baseline, current)), (size(&of(baseline, current)) * 20.0).round());
+        assert_eq!(told(0.92, 0.85), ("-7 points".to_owned(), 7.0));
+        assert_eq!(told(92.0, 85.0), ("-7 points".to_owned(), 7.0));
+        assert_eq!(told(92.0, 90.5).0, "-1.5 points");
+    }
 
     #[test]
     fn of_one_severity_the_larger_change_comes_first_and_a_pipeline_stays_together() {

@@ -122,6 +122,10 @@ impl StoreError {
             Self::ChangedMigration { .. } => {
                 Some("the store was written by a build of another line: use that build, or pass --store".to_owned())
             }
+            Self::Query(_) => Some(
+                "docs/query.md names the views and their columns; `perfline query 'describe runs'` lists those of one"
+                    .to_owned(),
+            ),
             Self::Open { .. } => Some(format!("is it a DuckDB file, and readable? {RESTORE}")),
             Self::Sql { source, .. } if source.to_string().contains("Corrupt database file") => Some(RESTORE.to_owned()),
             Self::Log(LogError::Damaged { .. } | LogError::Missing { .. }) => Some(

@@ -126,25 +126,33 @@ impl Reader {
         self.rows(what, statement, &Parameters::from([("pipeline", &pipeline as &dyn ToSql)]))
     }
 
-    /// The dearest models of each pipeline.
+    /// The dearest models of each pipeline; how long their calls take only where that is asked for.
     pub(crate) fn track_models<T: DeserializeOwned>(
         &self,
         pipeline: Option<&str>,
         model_count_max: i64,
+        is_timed: bool,
     ) -> Result<Vec<T>, StoreError> {
-        let parameters =
-            Parameters::from([("pipeline", &pipeline as &dyn ToSql), ("model_count_max", &model_count_max)]);
+        let parameters = Parameters::from([
+            ("pipeline", &pipeline as &dyn ToSql),
+            ("model_count_max", &model_count_max),
+            ("is_timed", &is_timed),
+        ]);
         self.rows("sum models", sql::TRACK_MODELS, &parameters)
     }
 
-    /// What each pipeline spent on each model, day by day.
+    /// What each pipeline spent on each model, day by day; or all of them together.
     pub(crate) fn track_model_days<T: DeserializeOwned>(
         &self,
         pipeline: Option<&str>,
         model_count_max: i64,
+        by_pipeline: bool,
     ) -> Result<Vec<T>, StoreError> {
-        let parameters =
-            Parameters::from([("pipeline", &pipeline as &dyn ToSql), ("model_count_max", &model_count_max)]);
+        let parameters = Parameters::from([
+            ("pipeline", &pipeline as &dyn ToSql),
+            ("model_count_max", &model_count_max),
+            ("by_pipeline", &by_pipeline),
+        ]);
         self.rows("sum models by day", sql::TRACK_MODEL_DAYS, &parameters)
     }
 
@@ -247,7 +255,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// What the steps of the newest `step_run_count_max` of those `runs` measured.
+    /// What the steps of the newest `step_run_count_max` of those `runs` measured, of some of their pipelines or of all.
     pub(crate) fn step_values(
         &self,
         pipelines: Option<&[String]>,
@@ -255,8 +263,14 @@ impl Reader {
         run_count_max: i64,
         step_run_count_max: i64,
     ) -> Result<StepValues, StoreError> {
+        let is_asked = |name: &String| pipelines.is_none_or(|names| names.contains(name));
+        let asked: Vec<bool> = runs.contexts.iter().map(|(name, _)| is_asked(name)).collect();
+        // The statement numbers the runs that it is asked for.
+        let places: Vec<usize> = (0..runs.runs.len()).filter(|place| asked[runs.runs[*place].context]).collect();
+        let mut found = StepValues::default();
+        let Some(first) = places.first() else { return Ok(found) };
         let pipelines = pipelines.map(json_of);
-        let from_ns = runs.runs.first().map_or(0, |run| run.started_ns);
+        let from_ns = runs.runs[*first].started_ns;
         let parameters = Parameters::from([
             ("pipelines", &pipelines as &dyn ToSql),
             ("run_count_max", &run_count_max),
@@ -264,10 +278,9 @@ impl Reader {
             ("from_ns", &from_ns),
         ]);
         let batches = self.batches("read steps", sql::TRACK_SERIES_STEPS, &parameters)?;
-        let mut found = StepValues::default();
         let mut names = HashMap::new();
         for batch in &batches {
-            read_steps(batch, &mut names, &mut found).map_err(StoreError::arrow("read steps"))?;
+            read_steps(batch, &places, &mut names, &mut found).map_err(StoreError::arrow("read steps"))?;
         }
         Ok(found)
     }
@@ -321,6 +334,7 @@ fn read_runs(
 
 fn read_steps(
     batch: &RecordBatch,
+    places: &[usize],
     names: &mut HashMap<String, usize>,
     found: &mut StepValues,
 ) -> Result<(), ArrowError> {
@@ -340,7 +354,7 @@ fn read_steps(
             }
         };
         found.rows.push(StepValue {
-            place: usize::try_from(place.value(row)).unwrap_or(usize::MAX),
+            place: usize::try_from(place.value(row)).ok().and_then(|at| places.get(at).copied()).unwrap_or(usize::MAX),
             step,
             values: std::array::from_fn(|metric| number_at(values[metric], row)),
         });

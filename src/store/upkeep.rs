@@ -52,6 +52,23 @@ pub enum ExportFormat {
     Csv,
 }
 
+impl ExportFormat {
+    /// The word of the command line, and the ending of a file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// Reads that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Parquet, Self::Csv].into_iter().find(|format| format.as_str() == word)
+    }
+}
+
 /// Views that are exported where none are named.
 pub const EXPORT_VIEWS: [&str; 8] =
     ["runs", "steps", "spans", "span_events", "span_links", "metric_points", "logs", "resource_samples"];
@@ -77,11 +94,11 @@ impl Store {
         self.write(move |connection, _| prune(connection, request))?
     }
 
-    /// Writes a view into a file, through a file beside it that is moved into place.
+    /// Writes a view into a file, through a file beside it that is moved into place. What comes meanwhile is loaded: it
+    /// reads one state of the store.
     pub fn export(&self, view: &str, format: ExportFormat, file: &Path) -> Result<u64, StoreError> {
         self.flush()?;
-        let (view, file) = (view.to_owned(), file.to_owned());
-        self.write(move |connection, _| export(connection, &view, format, &file))?
+        export(self.reader()?.connection(), view, format, file)
     }
 }
 

@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import tempfile
 
 from otlp import BEGIN_NS, SECOND_NS
 from service import Service, main, require, require_equal
@@ -110,7 +111,21 @@ def answers(program, store):
     }
     for view in ("spans", "metric_points", "logs", "runs", "steps"):
         said[view] = program.query(store, f"select * from {view} order by all")
+    said["what pruning would take"] = program.ask_json("prune", "--store", store, "--older-than", "1d", "--dry-run")["removed"]
+    said["exported views"] = exported(program, store)
     return said
+
+
+def exported(program, store):
+    """The lines of views as CSV files, in no order."""
+    with tempfile.TemporaryDirectory() as folder:
+        program.ask("export", "csv", folder, "--store", store, "--views", "runs,steps,logs")
+        require_equal("exported files", sorted(os.listdir(folder)), ["logs.csv", "runs.csv", "steps.csv"])
+        lines = {}
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                lines[name] = sorted(file.read().splitlines())
+        return lines
 
 
 def judge(said):
@@ -121,6 +136,7 @@ def judge(said):
     newest = {str(point["attributes"]): point["value"] for point in sorted(said["metric_points"], key=lambda point: point["time"])}
     require_equal("the counters", sorted(newest.values()), [RUNS * 100, RUNS * 100])
     require_equal("runs", len(said["list of runs"]), 2 * RUNS)
+    require_equal("exported runs and a header", len(said["exported views"]["runs.csv"]), 2 * RUNS + 1)
     failures = sorted((run["pipeline"], run["run_id"]) for run in said["list of runs"] if run["outcome"] != "success")
     require_equal("failed runs", failures, [("nightly", f"run-{FAILED_RUN}"), ("steady", f"run-{FAILED_RUN}")])
     steps = [(step["step"], step["outcome"]) for step in said["steps of one"]]

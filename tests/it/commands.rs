@@ -7,12 +7,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A store with two pipelines; the second half of `slow` takes half as long again.
-struct Fixture {
+pub(super) struct Fixture {
     folder: TempDir,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Self { folder: tempfile::tempdir().unwrap() };
         let mut text = "pipeline,run_id,started_at,duration_s,outcome,branch\n".to_owned();
         for at in 0..80_u32 {
@@ -30,11 +30,11 @@ impl Fixture {
         fixture
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("perfline").unwrap();
         command.args(arguments).current_dir(self.folder.path());
         for name in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"] {
@@ -44,21 +44,21 @@ impl Fixture {
         command
     }
 
-    fn text(&self, arguments: &[&str]) -> String {
+    pub(super) fn text(&self, arguments: &[&str]) -> String {
         String::from_utf8(self.command(arguments).assert().success().get_output().stdout.clone()).unwrap()
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.text(&[arguments, &["--format", "json"]].concat())).unwrap()
     }
 
-    fn count(&self, store: &Path, view: &str) -> u64 {
+    pub(super) fn count(&self, store: &Path, view: &str) -> u64 {
         let question = format!("select count(*) as n from {view}");
         let rows = self.json(&["query", &question, "--store", store.to_str().unwrap()]);
         rows[0]["n"].as_u64().unwrap()
     }
 
-    fn refused(&self, arguments: &[&str], word: &str) {
+    pub(super) fn refused(&self, arguments: &[&str], word: &str) {
         let output = self.command(arguments).assert().code(2).get_output().clone();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(word) && said.contains("help:"), "{said}");
@@ -242,6 +242,7 @@ fn the_doctor_knows_a_healthy_store_from_a_file_that_is_none() {
     let well = fixture.json(&["doctor"]);
     assert_eq!((&well["facts"]["runs"], &well["problems"]), (&160.into(), &Value::Array(Vec::new())));
     std::fs::write(fixture.path("junk.duckdb"), "this is no store").unwrap();
+    fixture.command(&["doctor", "--store", "nowhere.duckdb"]).assert().code(2);
     let output = fixture.command(&["doctor", "--store", "junk.duckdb"]).assert().code(1).get_output().clone();
     assert!(String::from_utf8(output.stdout).unwrap().contains("problem:"));
 }

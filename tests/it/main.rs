@@ -9,6 +9,7 @@
 
 mod alerts;
 mod anonymize;
+mod answers;
 mod attributes;
 mod binding;
 mod commands;

@@ -201,11 +201,35 @@ fn every_folder_gives_a_bundle_that_renders_and_reads_back() {
 fn use_of_models_is_told_by_day_and_adds_up() {
     let store = filled("genai-openai-v2");
     let bundle = build(&store.store, Kind::Executive, None).unwrap();
-    let history = bundle.model_history.unwrap();
+    let history = bundle.model_history.clone().unwrap();
     assert_eq!(history.period, "day");
     assert!(!history.periods.is_empty() && history.models.len() == history.input_tokens.len());
     let told: f64 = history.input_tokens.iter().flatten().flatten().sum();
     close(store.value("select sum(input_tokens) from runs").as_f64(), told, 1e-9);
+    // Told of all at once, as the pipelines' own histories add up to.
+    let whole = build(&store.store, Kind::Pipeline, None).unwrap();
+    assert_eq!(whole.model_history.as_ref(), Some(&history));
+    let calls = |bundle: &Bundle| bundle.pipelines.iter().flat_map(|p| &p.models).map(|m| m.calls).sum::<u64>();
+    assert_eq!(calls(&whole), calls(&bundle));
+    assert!(whole.pipelines.iter().flat_map(|p| &p.models).any(|model| model.p50_s.is_some()));
+}
+
+#[test]
+fn an_overview_reads_the_steps_of_what_it_shows_and_shows_them_as_a_page_does() {
+    let store = filled("pytest-opentelemetry-series");
+    for request in requests(&fixtures().join("otlp/airflow")) {
+        store.store.submit_blocking(request).unwrap();
+    }
+    store.store.settle().unwrap();
+    let series = |kind| {
+        let bundle = build(&store.store, kind, None).unwrap();
+        let profile = bundle.pipelines.into_iter().find(|profile| profile.pipeline == "orders-tests").unwrap();
+        profile.series.into_iter().filter(|series| series.step.is_some()).collect::<Vec<_>>()
+    };
+    let shown = series(Kind::Alerts);
+    assert!(!shown.is_empty());
+    assert_eq!(shown, series(Kind::Pipeline));
+    assert_eq!(series(Kind::Comparison), Vec::new());
 }
 
 #[test]

@@ -78,11 +78,13 @@ impl Made {
             attribute("perfline.items", Value::IntValue(100)),
         ];
         let step = |name: &str| vec![text("perfline.step", name)];
-        let spans = vec![
+        let mut spans = vec![
             self.span(self.number * 10 + 1, 0, "nightly", 0.0, whole, root),
             self.span(self.number * 10 + 2, self.number * 10 + 1, "extract", 0.0, self.extract_s, step("extract")),
             self.span(self.number * 10 + 3, self.number * 10 + 1, "load", self.extract_s, whole, step("load")),
         ];
+        // Another service's run is another trace.
+        spans.iter_mut().for_each(|span| span.trace_id[0] = service.len() as u8);
         let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
         let resource_spans =
             vec![ResourceSpans { resource: resource(service), scope_spans, ..ResourceSpans::default() }];
@@ -203,30 +205,46 @@ fn branches_have_series_of_their_own_and_services_profiles_of_their_own() {
     assert_eq!(sizes, [("main", 35), ("fix/cache", 10)]);
 }
 
-#[test]
-fn samples_of_the_newest_sampled_run_become_cores_and_bytes() {
-    let runs = history();
-    let store = store_of(&runs);
-    let run = runs[39];
-    let point = |second: u64, value: number_data_point::Value| NumberDataPoint {
-        time_unix_nano: run.started() + second * SECOND,
+/// A reading of a process: at a second of a run, how much memory, and CPU time so far.
+type Reading = (f64, i64, f64);
+
+fn sampled(run: Made, service: &str, process: &str, readings: &[Reading]) -> Accepted {
+    use number_data_point::Value as Number;
+    let point = |second: f64, value: Number| NumberDataPoint {
+        time_unix_nano: run.started() + nanos(second),
         value: Some(value),
         attributes: vec![text("cicd.pipeline.run.id", &format!("run-{}", run.number))],
         ..NumberDataPoint::default()
     };
-    let gauge = |name: &str, value: fn(u64) -> number_data_point::Value| OtlpMetric {
+    let gauge = |name: &str, data_points: Vec<NumberDataPoint>| OtlpMetric {
         name: name.to_owned(),
-        data: Some(Data::Gauge(Gauge { data_points: (0..5).map(|second| point(second, value(second))).collect() })),
+        data: Some(Data::Gauge(Gauge { data_points })),
         ..OtlpMetric::default()
     };
     let metrics = vec![
-        gauge("process.cpu.time", |second| number_data_point::Value::AsDouble(1.5 * second as f64)),
-        gauge("process.memory.usage", |second| number_data_point::Value::AsInt(1_000_000 + second as i64)),
+        gauge("process.cpu.time", readings.iter().map(|(at, _, cpu)| point(*at, Number::AsDouble(*cpu))).collect()),
+        gauge(
+            "process.memory.usage",
+            readings.iter().map(|(at, bytes, _)| point(*at, Number::AsInt(*bytes))).collect(),
+        ),
     ];
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
-    let all = vec![ResourceMetrics { resource: resource("etl"), scope_metrics, ..ResourceMetrics::default() }];
-    let body = ExportMetricsServiceRequest { resource_metrics: all }.encode_to_vec();
-    store.store.submit_blocking(Accepted { signal: Signal::Metrics, body: Bytes::from(body), items: 10 }).unwrap();
+    let mut resource = resource(service);
+    if let Some(resource) = resource.as_mut().filter(|_| !process.is_empty()) {
+        resource.attributes.push(text("process.command", process));
+    }
+    let resource_metrics = vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
+    let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+    Accepted { signal: Signal::Metrics, body: Bytes::from(body), items: 10 }
+}
+
+#[test]
+fn samples_of_the_newest_sampled_run_become_cores_and_bytes() {
+    let runs = history();
+    let store = store_of(&runs);
+    let readings: Vec<Reading> =
+        (0..5_u32).map(|second| (f64::from(second), 1_000_000 + i64::from(second), 1.5 * f64::from(second))).collect();
+    store.store.submit_blocking(sampled(runs[39], "etl", "", &readings)).unwrap();
     let resources = told(&store).resources.unwrap();
     assert_eq!((resources.run_id.as_str(), resources.samples.len()), ("run-40", 5));
     assert_eq!(resources.samples[0].cpu_cores, None);
@@ -234,6 +252,47 @@ fn samples_of_the_newest_sampled_run_become_cores_and_bytes() {
         close(Some(sample.at_s), second as f64, 1e-6);
         close(sample.cpu_cores, 1.5, 1e-9);
         close(sample.memory_bytes, 1_000_000.0 + second as f64, 1e-9);
+    }
+}
+
+/// One reading a second from `first` on, a second of CPU time for each of `cores`.
+fn readings(first: f64, bytes: i64, cores: f64) -> Vec<Reading> {
+    (0..5_u32).map(|at| (first + f64::from(at), bytes, cores * (10.0 + f64::from(at)))).collect()
+}
+
+#[test]
+fn processes_that_report_at_moments_of_their_own_add_up() {
+    let runs = history();
+    let store = store_of(&runs);
+    for (process, read) in [("", readings(1.0, 1_000_000, 1.0)), ("worker", readings(1.5, 3_000_000, 2.0))] {
+        store.store.submit_blocking(sampled(runs[39], "etl", process, &read)).unwrap();
+    }
+    let samples = told(&store).resources.unwrap().samples;
+    assert_eq!(samples.len(), 10);
+    // Where both are under way.
+    for sample in &samples[2..9] {
+        close(sample.cpu_cores, 3.0, 1e-6);
+        close(sample.memory_bytes, 4_000_000.0, 1e-9);
+    }
+}
+
+#[test]
+fn samples_of_pipelines_that_share_a_run_id_stay_apart() {
+    let runs = history();
+    let store = store_of(&runs);
+    store.store.submit_blocking(runs[39].request("billing")).unwrap();
+    for (service, read) in [("etl", readings(1.0, 1_000_000, 1.0)), ("billing", readings(1.0, 70_000_000, 4.0))] {
+        store.store.submit_blocking(sampled(runs[39], service, "", &read)).unwrap();
+    }
+    let bundle = build(&store.store, Kind::Pipeline, None).unwrap();
+    for (service, cores, bytes) in [("etl", 1.0, 1_000_000.0), ("billing", 4.0, 70_000_000.0)] {
+        let profile = bundle.pipelines.iter().find(|p| p.service.as_deref() == Some(service)).unwrap();
+        let samples = &profile.resources.as_ref().unwrap().samples;
+        assert_eq!(samples.len(), 5, "{service}");
+        for sample in &samples[1..] {
+            close(sample.cpu_cores, cores, 1e-6);
+            close(sample.memory_bytes, bytes, 1e-9);
+        }
     }
 }
 

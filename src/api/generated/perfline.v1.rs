@@ -476,6 +476,58 @@ pub struct RecostResponse {
     #[prost(uint64, tag = "5")]
     pub changed: u64,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PruneRequest {
+    /// What ended before goes, where set.
+    #[prost(int64, optional, tag = "1")]
+    pub before_ns: ::core::option::Option<i64>,
+    /// The oldest goes, so that about this much stays in use, where set.
+    #[prost(uint64, optional, tag = "2")]
+    pub bytes_max: ::core::option::Option<u64>,
+    /// Say what would go, and keep it.
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PruneResponse {
+    /// What ended before this went; absent where nothing had to go.
+    #[prost(int64, optional, tag = "1")]
+    pub cutoff_ns: ::core::option::Option<i64>,
+    #[prost(message, repeated, tag = "2")]
+    pub removed: ::prost::alloc::vec::Vec<TableRows>,
+    /// In use before and after.
+    #[prost(uint64, tag = "3")]
+    pub bytes_before: u64,
+    #[prost(uint64, tag = "4")]
+    pub bytes_after: u64,
+    #[prost(bool, tag = "5")]
+    pub dry_run: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TableRows {
+    /// The view by which users know it, else the table.
+    #[prost(string, tag = "1")]
+    pub table: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportRequest {
+    #[prost(string, tag = "1")]
+    pub view: ::prost::alloc::string::String,
+    /// parquet, csv.
+    #[prost(string, tag = "2")]
+    pub format: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportResponse {
+    /// The next bytes of the file.
+    #[prost(bytes = "vec", tag = "1")]
+    pub part: ::prost::alloc::vec::Vec<u8>,
+    /// Rows in the file: in the last message alone, so that a file that was cut short is known.
+    #[prost(uint64, optional, tag = "2")]
+    pub rows: ::core::option::Option<u64>,
+}
 /// Generated client implementations.
 pub mod perfline_client {
     #![allow(
@@ -852,6 +904,53 @@ pub mod perfline_client {
                 .insert(GrpcMethod::new("perfline.v1.Perfline", "Recost"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes away what is old or too much: whole runs at a time.
+        pub async fn prune(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PruneRequest>,
+        ) -> std::result::Result<tonic::Response<super::PruneResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/Prune",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "Prune"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A view as a file, part by part.
+        pub async fn export(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/perfline.v1.Perfline/Export",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("perfline.v1.Perfline", "Export"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -951,6 +1050,22 @@ pub mod perfline_server {
             &self,
             request: tonic::Request<super::RecostRequest>,
         ) -> std::result::Result<tonic::Response<super::RecostResponse>, tonic::Status>;
+        /// Takes away what is old or too much: whole runs at a time.
+        async fn prune(
+            &self,
+            request: tonic::Request<super::PruneRequest>,
+        ) -> std::result::Result<tonic::Response<super::PruneResponse>, tonic::Status>;
+        /// Server streaming response type for the Export method.
+        type ExportStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// A view as a file, part by part.
+        async fn export(
+            &self,
+            request: tonic::Request<super::ExportRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ExportStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct PerflineServer<T> {
@@ -1553,6 +1668,95 @@ pub mod perfline_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/Prune" => {
+                    #[allow(non_camel_case_types)]
+                    struct PruneSvc<T: Perfline>(pub Arc<T>);
+                    impl<T: Perfline> tonic::server::UnaryService<super::PruneRequest>
+                    for PruneSvc<T> {
+                        type Response = super::PruneResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PruneRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::prune(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PruneSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/perfline.v1.Perfline/Export" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportSvc<T: Perfline>(pub Arc<T>);
+                    impl<
+                        T: Perfline,
+                    > tonic::server::ServerStreamingService<super::ExportRequest>
+                    for ExportSvc<T> {
+                        type Response = super::ExportResponse;
+                        type ResponseStream = T::ExportStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Perfline>::export(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

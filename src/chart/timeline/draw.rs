@@ -61,7 +61,7 @@ pub(super) fn draw(spec: &Timeline, canvas: &Canvas<'_>) -> Result<(), ChartErro
 /// Entries for what is there.
 pub(super) fn keys(spec: &Timeline) -> Vec<Key> {
     let mut keys = vec![Key { mark: |at| Mark::new(Form::Disc(2.4), Ink::Series, [at]), text: "run".to_owned() }];
-    let (failed, outliers) = (spec.number(PointMark::Failed), spec.number(PointMark::Outlier));
+    let super::Tally { failed, outliers, .. } = spec.tally();
     if failed > 0 {
         keys.push(Key { mark: |at| cross([at]), text: format!("failed ({failed})") });
     }
@@ -255,7 +255,10 @@ impl Scene<'_, '_> {
                 *start >= MARGIN && *end <= right.max(self.canvas.width - MARGIN) && taken.iter().all(apart)
             };
             if let Some((words, start, end)) = places.into_iter().find(free) {
-                self.canvas.text((start, top - 10.0), &words, Type::new(Face::STRONG, ink).middle())?;
+                // What stands before the marker ends there, however wide the reader's font is.
+                let kind = Type::new(Face::STRONG, ink).middle();
+                let (at, kind) = if end < x { (end, kind.right()) } else { (start, kind) };
+                self.canvas.text((at, top - 10.0), &words, kind)?;
                 taken.push((start - 6.0, end + 6.0));
             }
         }

@@ -44,6 +44,9 @@ pub struct Timeline {
     /// Change points, oldest first.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// How many runs there are, where not each is among the points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
     /// Pixels of the plot itself, 60 to 2000.
     #[serde(default = "default_height")]
     pub height: u32,
@@ -55,6 +58,17 @@ fn lower_is_better() -> Better {
 
 fn default_height() -> u32 {
     200
+}
+
+/// Numbers of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// All of them.
+    pub runs: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Odd ones.
+    pub outliers: u64,
 }
 
 /// What kind of run a point is.
@@ -164,6 +178,7 @@ impl Timeline {
             points: Vec::new(),
             levels: Vec::new(),
             changes: Vec::new(),
+            tally: None,
             height: default_height(),
         }
     }
@@ -214,11 +229,13 @@ impl Timeline {
 
     fn summary(&self) -> String {
         let (from, to) = self.times();
-        let failed = self.number(PointMark::Failed);
-        let runs = match (self.points.len(), failed) {
+        let Tally { runs, failed, .. } = self.tally();
+        #[allow(clippy::cast_precision_loss, reason = "counts of runs lie far below 2^53")]
+        let said = |count: u64| Unit::Count.text(count as f64);
+        let runs = match (runs, failed) {
             (1, 0) => "1 run".to_owned(),
-            (n, 0) => format!("{} runs", Unit::Count.text(super::frame::count(n))),
-            (n, failed) => format!("{} runs, {failed} failed", Unit::Count.text(super::frame::count(n))),
+            (n, 0) => format!("{} runs", said(n)),
+            (n, failed) => format!("{} runs, {failed} failed", said(n)),
         };
         let levels = self
             .changes
@@ -236,7 +253,7 @@ impl Timeline {
         } else {
             format!("Values from {} to {}", self.unit.text(low), self.unit.text(high))
         };
-        let outliers = match self.number(PointMark::Outlier) {
+        let outliers = match self.tally().outliers {
             0 => String::new(),
             n => format!(", {n} of them outliers"),
         };
@@ -258,8 +275,11 @@ impl Timeline {
         (times().min().unwrap_or_default(), times().max().unwrap_or_default())
     }
 
-    fn number(&self, mark: PointMark) -> usize {
-        self.points.iter().filter(|point| point.mark == mark).count()
+    fn tally(&self) -> Tally {
+        let number = |mark: PointMark| self.points.iter().filter(|point| point.mark == mark).count() as u64;
+        let runs = self.points.len() as u64;
+        let counted = || Tally { runs, failed: number(PointMark::Failed), outliers: number(PointMark::Outlier) };
+        self.tally.unwrap_or_else(counted)
     }
 
     fn keys(&self) -> Vec<Key> {

@@ -3,8 +3,8 @@
 use super::case::Case;
 use super::examine::Change;
 use crate::detect::stats::robust::median;
-use crate::model::unit::{format_count, format_metric, format_share, format_size_percent};
-use crate::model::{Cause, Finding, Metric, StepShare};
+use crate::model::unit::{format_count, format_metric, format_points, format_share, format_size_percent};
+use crate::model::{Cause, Finding, Metric, Size, StepShare};
 
 /// A confirmed change with its series and its p-value within the family.
 pub(super) type Confirmed<'a> = (&'a Case, &'a Change, f64);
@@ -132,8 +132,9 @@ fn step_shares(case: &Case, change: &Change, cases: &[Case]) -> Vec<StepShare> {
 }
 
 fn size_of(finding: &Finding) -> String {
-    if finding.metric == Metric::SuccessRate {
-        format!("by {:.0} points", (finding.current - finding.baseline).abs() * 100.0)
+    if finding.metric.bands().points {
+        let points = Size { before: finding.baseline, after: finding.current }.points().abs();
+        format!("by {}", format_points(points).trim_start_matches('+'))
     } else {
         format_size_percent(finding.change_percent)
     }

@@ -120,6 +120,8 @@ fn decide(sides: &[Sides]) -> (Vec<Change>, Vec<StepChange>) {
     for ((side, judged), p) in sides.iter().zip(judged).zip(adjusted) {
         let word = word(side.metric, &judged, p);
         let Judged { a, b, change_percent, p_value } = judged;
+        // The p that decided the word, not the one before all were looked at together.
+        let p_value = p_value.map(|_| p);
         match (&side.step, side.metric) {
             (None, metric) => metrics.push(Change { metric, a, b, change_percent, p_value, word }),
             (Some(step), Metric::Duration) => {
@@ -253,6 +255,19 @@ mod tests {
         let found = sides(Metric::SuccessRate, vec![1.0; 20], b);
         assert!((found.p_value.unwrap() - 0.003276003276003276).abs() < 1e-9, "{:?}", found.p_value);
         assert_eq!(word(Metric::SuccessRate, &found, found.p_value.unwrap()), ChangeWord::Regressed);
+    }
+
+    #[test]
+    fn the_p_that_is_told_is_the_one_that_decided() {
+        let a: Vec<f64> = (0..20).map(|at| 10.0 + f64::from(at % 7) * 0.1).collect();
+        let b: Vec<f64> = a.iter().map(|value| value + 0.2).collect();
+        let side =
+            |step: Option<String>, b: &[f64]| Sides { metric: Metric::Duration, step, a: a.clone(), b: b.to_vec() };
+        let raw = judge(&side(None, &b)).p_value.unwrap();
+        let mut all = vec![side(None, &b)];
+        all.extend((0..39).map(|at| side(Some(format!("step {at}")), &a)));
+        let told = decide(&all).0[0].p_value.unwrap();
+        assert!((told - (raw * 40.0).min(1.0)).abs() < 1e-12, "{told}, raw {raw}");
     }
 
     #[test]

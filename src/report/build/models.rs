@@ -31,7 +31,8 @@ impl Used {
 }
 
 /// The rows of one pipeline, or of all, as one history; none without a call.
-pub(super) fn history(rows: &[&ModelDayRow]) -> Option<ModelHistory> {
+pub(super) fn history<'a>(rows: impl IntoIterator<Item = &'a ModelDayRow>) -> Option<ModelHistory> {
+    let rows: Vec<&ModelDayRow> = rows.into_iter().collect();
     let (first, last) = (rows.iter().map(|row| row.day).min()?, rows.iter().map(|row| row.day).max()?);
     let width = if last - first < DAYS_MAX { 1 } else { 7 };
     // 1970-01-01 was a Thursday: weeks begin on Mondays.
@@ -69,8 +70,8 @@ pub(super) fn history(rows: &[&ModelDayRow]) -> Option<ModelHistory> {
 }
 
 /// Calls without a known cost, and all calls.
-pub(super) fn unpriced(rows: &[ModelDayRow]) -> (u64, u64) {
-    (rows.iter().map(|row| row.calls_unpriced).sum(), rows.iter().map(|row| row.calls).sum())
+pub(super) fn unpriced<'a>(rows: impl IntoIterator<Item = &'a ModelDayRow>) -> (u64, u64) {
+    rows.into_iter().fold((0, 0), |(unpriced, calls), row| (unpriced + row.calls_unpriced, calls + row.calls))
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
     }
 
     fn told(rows: &[ModelDayRow]) -> ModelHistory {
-        history(&rows.iter().collect::<Vec<_>>()).unwrap()
+        history(rows).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::track::health::{HealthInput, score};
 
 use super::levels::Levels;
 use super::parallel;
-use super::pipeline::{busiest, recent_trends, worse_severities};
+use super::pipeline::{busiest, open_severities, recent_trends};
 use super::quality::{as_share, intervals_of_silence};
 use super::rows::Owner;
 use super::tracks::Track;
@@ -83,7 +83,7 @@ fn health_at(
                 verdict.findings.iter().filter(|finding| finding.context.service == owner.service).collect();
             let has_baseline = tracks.iter().any(|track| track.len() >= needed);
             let input = HealthInput {
-                regressions: has_baseline.then(|| worse_severities(findings.into_iter())),
+                regressions: has_baseline.then(|| open_severities(findings.into_iter())),
                 trends: recent_trends(&busiest(&tracks))
                     .iter()
                     .filter(|t| t.metric != Metric::SuccessRate)

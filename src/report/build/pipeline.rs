@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::detect::gate::GateSettings;
 use crate::detect::stats::robust::{mean, median};
 use crate::model::clock::UnixNanos;
-use crate::model::{Better, Finding, Metric, SeriesContext, Severity, Verdict};
+use crate::model::{AlertState, Better, Cause, Finding, Metric, SeriesContext, Severity, Verdict};
 use crate::report::comparison::PipelineComparison;
 use crate::report::outlook::{Forecast, HealthPoint};
 use crate::report::profile::{BaselineProvenance, SeriesView, StepProfile};
@@ -76,9 +76,10 @@ pub(super) fn judge_pipeline(
             let owner = Owner { pipeline: pipeline.to_owned(), service };
             let findings: Vec<&Finding> =
                 verdict.findings.iter().filter(|finding| finding.context.service == owner.service).collect();
-            let mut told = tell(&tracks, &findings, runs, depth, settings);
+            let own = own.get(&owner).map_or(&[][..], Vec::as_slice);
+            let mut told = tell(&tracks, &findings, (runs, own), depth, settings);
             if depth.compared {
-                told.comparisons = own.get(&owner).map_or_else(Vec::new, |own| compare(&owner, &tracks, runs, own));
+                told.comparisons = compare(&owner, &tracks, runs, own);
             }
             (owner, told)
         })
@@ -94,7 +95,13 @@ pub(super) fn judge_pipeline(
     judged
 }
 
-fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth, settings: &GateSettings) -> Told {
+fn tell(
+    tracks: &[&Track],
+    findings: &[&Finding],
+    (runs, own): (&RunValues, &[usize]),
+    depth: Depth,
+    settings: &GateSettings,
+) -> Told {
     let busiest = busiest(tracks);
     let chosen = choose(tracks, &busiest, findings, depth);
     let levels: Vec<Levels> = chosen.iter().map(|track| find_levels(track, findings, settings)).collect();
@@ -106,7 +113,7 @@ fn tell(tracks: &[&Track], findings: &[&Finding], runs: &RunValues, depth: Depth
         trends: recent_trends(&busiest),
         forecasts: if depth.pages { forecasts(&chosen, &levels, &busiest) } else { Vec::new() },
         history: Vec::new(),
-        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, depth)).collect(),
+        series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, own, depth)).collect(),
         baselines: chosen
             .iter()
             .zip(&levels)
@@ -129,13 +136,20 @@ pub(super) fn recent_trends(busiest: &BTreeMap<Metric, &Track>) -> Vec<Trend> {
     busiest.values().map(|track| trend_of(track)).collect()
 }
 
-/// Severities of the findings that moved for the worse.
-pub(super) fn worse_severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Severity> {
-    let worse = findings.filter(|finding| {
-        finding.severity > Severity::None
-            && (finding.current > finding.baseline) == (finding.metric.better() == Better::Lower)
-    });
-    worse.map(|finding| finding.severity).collect()
+/// Severities of the regressions that are open.
+pub(super) fn open_severities<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Severity> {
+    findings.filter(|finding| is_open(finding)).map(|finding| finding.severity).collect()
+}
+
+// What is muted is silenced, not gone. What people called none or over, and what the code is not to blame for, is no
+// regression of the pipeline.
+fn is_open(finding: &Finding) -> bool {
+    let worse = finding.severity > Severity::None
+        && (finding.current > finding.baseline) == (finding.metric.better() == Better::Lower);
+    let state = finding.explanation.alert_state.as_deref();
+    let off = [AlertState::FalsePositive, AlertState::Resolved].iter().any(|off| state == Some(off.as_str()));
+    let excused = finding.explanation.cause.as_ref().is_some_and(Cause::excuses);
+    worse && (finding.actionable || !(off || excused))
 }
 
 /// For each metric of the whole run the context with the most values of late; of equals that of the newest run.
@@ -181,7 +195,7 @@ fn choose<'a>(
     }
     // In the order of the findings: the worst first.
     let mut steps: Vec<&Track> = Vec::new();
-    for finding in findings.iter().filter(|finding| finding.step.is_some()) {
+    for finding in findings.iter().filter(|finding| depth.step_series && finding.step.is_some()) {
         let found = tracks.iter().find(|track| {
             let key = &track.series.key;
             key.step == finding.step && key.metric == finding.metric && key.context == finding.context
@@ -279,6 +293,38 @@ pub(super) fn add_levels(steps: &mut [StepProfile], levels: &BTreeMap<String, (O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Explanation;
+    use crate::report::samples::finding;
+
+    #[test]
+    fn what_people_called_off_or_the_machine_explains_is_no_open_regression() {
+        let of = |actionable: bool, state: Option<&str>, cause: Option<&str>| Finding {
+            actionable,
+            explanation: Explanation {
+                alert_state: state.map(str::to_owned),
+                cause: cause.map(|attribute| Cause { attribute: attribute.to_owned(), before: None, after: None }),
+                ..Explanation::default()
+            },
+            ..finding()
+        };
+        for (found, open) in [
+            (of(true, Some("open"), None), true),
+            (of(true, Some("open"), Some("model")), true),
+            (of(false, Some("muted"), None), true),
+            (of(false, Some("false_positive"), None), false),
+            (of(false, Some("resolved"), None), false),
+            // Over by itself, and confirmed again: nobody called it off.
+            (of(true, Some("resolved"), None), true),
+            (of(false, None, Some("host_class")), false),
+            (of(false, None, Some("control")), false),
+            (of(false, None, Some("input_size")), false),
+            (Finding { severity: Severity::Low, ..of(false, None, None) }, true),
+            (Finding { severity: Severity::Low, ..of(false, Some("false_positive"), None) }, false),
+            (Finding { current: 0.01, ..of(false, None, None) }, false),
+        ] {
+            assert_eq!(open_severities([&found].into_iter()).len(), usize::from(open), "{:?}", found.explanation);
+        }
+    }
 
     #[test]
     fn gathering_keeps_a_slope_and_bounds_the_count() {

@@ -98,7 +98,7 @@ fn notes(read: &Read, told: &BTreeMap<Owner, Told>, verdict: &Verdict, now: Unix
         );
         notes.push(note(false, text));
     }
-    let (unpriced, calls) = super::models::unpriced(&read.model_days);
+    let (unpriced, calls) = super::models::unpriced(read.model_days.values().flatten());
     if unpriced > 0 {
         let text =
             format!("{unpriced} of {calls} model calls have no known cost: what is told of cost leaves them out");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::unit::format_time;
 use crate::model::{Finding, Metric, Outcome};
 use crate::report::profile::{BaselineProvenance, ChangeView, LevelView, PointView, SeriesView};
+use crate::report::statistics::Statistics;
 use crate::store::{RunValue, RunValues};
 
 use super::Depth;
@@ -13,20 +14,23 @@ use super::tracks::Track;
 use crate::detect::gate::GateSettings;
 use crate::detect::stats::robust::{mad, mean, median};
 
+/// Newest points that thinning leaves alone: as many as a sparkline shows.
+const NEWEST_KEPT: usize = 60;
+
 /// A series for the charts: a page shows all of it, thinned; an overview the newest points.
-pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, depth: Depth) -> SeriesView {
-    let points = points(track, levels, runs);
-    let kept = if depth.pages {
-        thin(&points, depth.points_max)
-    } else {
-        (points.len().saturating_sub(depth.points_max)..points.len()).collect()
-    };
+/// `own` are the places of the pipeline's runs.
+pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, own: &[usize], depth: Depth) -> SeriesView {
+    let mut points = points(track, levels, runs, own);
+    if !depth.pages {
+        points.drain(..points.len().saturating_sub(depth.points_max));
+    }
     let time = |position: usize| format_time(track.series.points[position].started_at);
-    SeriesView {
+    let mut series = SeriesView {
         metric: track.metric(),
         step: track.step().map(str::to_owned),
         context: track.context().clone(),
-        points: kept.into_iter().map(|place| point_view(&points[place])).collect(),
+        points: points.iter().map(point_view).collect(),
+        whole: None,
         levels: levels
             .stretches
             .iter()
@@ -49,7 +53,15 @@ pub(super) fn view(track: &Track, levels: &Levels, runs: &RunValues, depth: Dept
                 }
             })
             .collect(),
+    };
+    if points.len() > depth.points_max {
+        // Before thinning: a quantile of what is left would be one of extremes.
+        series.whole = Some(Statistics::of(&series));
+        let kept = thin(&points, depth.points_max);
+        let mut place = 0..;
+        series.points.retain(|_| place.next().is_some_and(|place| kept.contains(&place)));
     }
+    series
 }
 
 /// A run that is drawn.
@@ -61,7 +73,7 @@ struct Point<'a> {
     edge: bool,
 }
 
-fn points<'a>(track: &Track, levels: &Levels, runs: &'a RunValues) -> Vec<Point<'a>> {
+fn points<'a>(track: &Track, levels: &Levels, runs: &'a RunValues, own: &[usize]) -> Vec<Point<'a>> {
     let edges: BTreeSet<usize> = levels.stretches.iter().flat_map(|s| [s.start, s.end - 1]).collect();
     let mut points: Vec<(usize, Point<'a>)> = track
         .places
@@ -75,23 +87,20 @@ fn points<'a>(track: &Track, levels: &Levels, runs: &'a RunValues) -> Vec<Point<
         })
         .collect();
     if track.metric() == Metric::Duration && track.step().is_none() {
-        points.extend(failed_runs(track, runs));
+        points.extend(failed_runs(track, runs, own));
         points.sort_by_key(|(place, _)| *place);
     }
     points.into_iter().map(|(_, point)| point).collect()
 }
 
 // Runs that failed are no part of the level, yet are shown where they ended.
-fn failed_runs<'a>(track: &Track, runs: &'a RunValues) -> Vec<(usize, Point<'a>)> {
-    let key = (&track.series.key.pipeline, track.context());
-    let Some(context) = runs.contexts.iter().position(|(pipeline, context)| (pipeline, context) == key) else {
-        return Vec::new();
-    };
+fn failed_runs<'a>(track: &Track, runs: &'a RunValues, own: &[usize]) -> Vec<(usize, Point<'a>)> {
+    let Some(context) = track.places.first().map(|place| runs.runs[*place].context) else { return Vec::new() };
     let failed = |run: &RunValue| {
         run.context == context && run.taken_s.is_finite() && matches!(run.outcome, Outcome::Failure | Outcome::TimedOut)
     };
-    let places = runs.runs.iter().enumerate().filter(|(_, run)| failed(run));
-    places.map(|(place, run)| (place, Point { run, value: run.taken_s, outlier: false, edge: false })).collect()
+    let own = own.iter().map(|place| (*place, &runs.runs[*place])).filter(|(_, run)| failed(run));
+    own.map(|(place, run)| (place, Point { run, value: run.taken_s, outlier: false, edge: false })).collect()
 }
 
 fn point_view(point: &Point<'_>) -> PointView {
@@ -104,13 +113,12 @@ fn point_view(point: &Point<'_>) -> PointView {
     }
 }
 
-/// Places of the points to keep: the lowest and highest of every stretch of equal count, and all edges of levels.
-fn thin(points: &[Point<'_>], count_max: usize) -> Vec<usize> {
-    if points.len() <= count_max {
-        return (0..points.len()).collect();
-    }
+/// Places of the points to keep: the newest, which are shown one by one elsewhere, the lowest and highest of every
+/// stretch of equal count, and all edges of levels.
+fn thin(points: &[Point<'_>], count_max: usize) -> BTreeSet<usize> {
     let mut kept: BTreeSet<usize> = (0..points.len()).filter(|place| points[*place].edge).collect();
-    kept.extend([0, points.len() - 1]);
+    kept.extend([0]);
+    kept.extend(points.len().saturating_sub(NEWEST_KEPT)..points.len());
     let pieces = (count_max.saturating_sub(kept.len()) / 2).max(1);
     let width = points.len().div_ceil(pieces);
     for start in (0..points.len()).step_by(width) {
@@ -119,7 +127,7 @@ fn thin(points: &[Point<'_>], count_max: usize) -> Vec<usize> {
         kept.extend(piece.clone().min_by(by_value));
         kept.extend(piece.max_by(by_value));
     }
-    kept.into_iter().collect()
+    kept
 }
 
 /// What the newest runs of a series are compared with.
@@ -171,7 +179,11 @@ pub(super) fn baseline(
 
 #[cfg(test)]
 mod tests {
+    use statrs::distribution::{ContinuousCDF, Normal};
+
     use super::*;
+    use crate::model::{Series, SeriesContext, SeriesKey, SeriesPoint};
+    use crate::report::Kind;
 
     fn run() -> RunValue {
         RunValue {
@@ -189,22 +201,74 @@ mod tests {
     }
 
     #[test]
-    fn thinning_keeps_extremes_and_edges_within_the_limit() {
+    fn thinning_keeps_extremes_edges_and_the_newest_within_the_limit() {
         let run = run();
         let value = |at: u32| if at == 4321 { 1e6 } else { f64::from((at * 7919) % 1009) };
         let points: Vec<Point<'_>> =
             (0..10_000).map(|at| Point { run: &run, value: value(at), outlier: false, edge: at == 5000 }).collect();
         let kept = thin(&points, 1000);
         assert!(kept.len() <= 1000, "{}", kept.len());
-        assert!([0, 4321, 5000, 9999].iter().all(|place| kept.contains(place)));
-        assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!([0, 4321, 5000].iter().all(|place| kept.contains(place)));
+        assert!((9_940..10_000).all(|place| kept.contains(&place)));
+    }
+
+    /// A series of `values`, one run an hour; every fifth run failed after a second.
+    fn told(values: &[f64], points_max: usize) -> SeriesView {
+        let outcome = |at: usize| if at % 5 == 4 { Outcome::Failure } else { Outcome::Success };
+        let runs: Vec<RunValue> = (0..values.len())
+            .map(|at| RunValue {
+                run_key: format!("k{at}"),
+                started_ns: i64::try_from(at).unwrap() * 3_600_000_000_000,
+                outcome: outcome(at),
+                taken_s: if outcome(at) == Outcome::Failure { 1.0 } else { values[at] },
+                ..run()
+            })
+            .collect();
+        let places: Vec<usize> = (0..values.len()).filter(|at| outcome(*at) == Outcome::Success).collect();
+        let points = places.iter().map(|at| SeriesPoint {
+            run_key: runs[*at].run_key.clone(),
+            run_id: runs[*at].run_id.clone(),
+            started_at: runs[*at].started_ns,
+            value: values[*at],
+            revision: None,
+            model: None,
+            input_size: None,
+        });
+        let key = SeriesKey {
+            pipeline: "p".to_owned(),
+            step: None,
+            metric: Metric::Duration,
+            context: SeriesContext::default(),
+        };
+        let track = Track { series: Series { key, points: points.collect() }, places, recent_from: 0 };
+        let runs = RunValues { contexts: vec![("p".to_owned(), SeriesContext::default())], runs };
+        let own: Vec<usize> = (0..runs.runs.len()).collect();
+        let depth = Depth { points_max, ..Depth::of(Kind::Pipeline, 1) };
+        view(&track, &Levels::default(), &runs, &own, depth)
     }
 
     #[test]
-    fn few_points_are_all_kept() {
-        let run = run();
-        let points: Vec<Point<'_>> =
-            (0..5).map(|at| Point { run: &run, value: f64::from(at), outlier: false, edge: false }).collect();
-        assert_eq!(thin(&points, 5), [0, 1, 2, 3, 4]);
+    fn quantiles_are_those_of_all_runs_however_much_is_thinned() {
+        // The inverse of a normal distribution, shuffled: quartiles at 100 -+ 6.745.
+        let normal = Normal::new(100.0, 10.0).unwrap();
+        let values: Vec<f64> =
+            (0..5_000).map(|at| normal.inverse_cdf((f64::from((at * 3_571) % 5_000) + 0.5) / 5_000.0)).collect();
+        let series = told(&values, 400);
+        assert!(series.points.len() <= 400, "{}", series.points.len());
+        let all = series.statistics();
+        assert_eq!((all.runs, all.failed), (5_000, 1_000));
+        let spread = &all.spread[0].quantiles;
+        assert_eq!(spread.n, 4_000);
+        for (found, wanted) in [(spread.p25, 93.255), (spread.p50, 100.0), (spread.p75, 106.745)] {
+            assert!((found - wanted).abs() < 0.5, "{found}, not {wanted}");
+        }
+        assert_eq!(all.hours.len(), 168);
+    }
+
+    #[test]
+    fn a_series_that_is_not_thinned_carries_nothing_twice() {
+        let series = told(&[10.0; 50], 50);
+        assert_eq!((series.points.len(), series.whole.is_none()), (50, true));
+        assert_eq!((series.statistics().runs, series.statistics().spread[0].quantiles.n), (50, 40));
     }
 }

@@ -3,18 +3,21 @@
 mod calendar;
 mod outlook;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use minijinja::Value;
 use serde::Serialize;
 
 use crate::chart::{self, Frame, Spec, distribution, sparkline, timeline};
-use crate::model::unit::{format_metric, parse_time};
+use crate::model::unit::parse_time;
 use crate::model::{Metric, Outcome};
 
 use super::clean;
 use super::grid::{Cell, Grid};
 use super::profile::{PipelineProfile, SeriesView};
+use super::statistics::SpreadPart;
 use super::view::outcome_badge;
 
 pub(super) use calendar::by_hour;
@@ -48,21 +51,12 @@ fn draw(spec: &Spec, caption: String, table: Grid) -> Drawn {
     match chart::render_inline(spec) {
         Ok(svg) => {
             // Not every chart fits on a phone; those that do not are scrolled there.
-            let narrow = narrowed(spec).and_then(|spec| chart::render_inline(&spec).ok());
             // Nothing hovers over a phone; the table says the same.
-            let narrow = narrow.map(|svg| without_tips(&svg));
+            let narrow = narrowed(spec).and_then(|spec| chart::render_phone(&spec).ok());
             Drawn { svg: drawn(svg), narrow: narrow.and_then(drawn), caption, why: String::new(), table }
         }
         Err(error) => Drawn { svg: None, narrow: None, caption, why: clean::shorten(&error.to_string(), 200), table },
     }
-}
-
-/// Without the tooltips of marks: those titles have no id, the chart's own has.
-fn without_tips(svg: &str) -> String {
-    let mut parts = svg.split("<title>");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    out.extend(parts.map(|part| part.split_once("</title>").map_or("", |(_, rest)| rest)));
-    out
 }
 
 /// The same chart laid out for a phone, with ids of its own; none for what is narrow already.
@@ -99,8 +93,8 @@ pub(super) fn spark(profile: &PipelineProfile, place: usize) -> Drawn {
     let frame = Frame { width: 236, ..Frame::new(format!("spark-{place}")) };
     let trend = sparkline::Trend {
         subject: clean::name(&profile.pipeline),
-        values: newest.iter().map(|point| point.value.filter(|value| value.is_finite())).collect(),
-        band: level.map(|level| (level.low, level.high)),
+        values: series.map_or(Vec::new(), |series| newest.iter().map(|point| series.value(point)).collect()),
+        band: level.map(band),
         change: change_at.filter(|at| *at > 0),
         change_percent: change.and_then(|change| change.change_percent),
         unit: None,
@@ -124,13 +118,18 @@ pub(super) fn timeline(profile: &PipelineProfile, series: &SeriesView, place: us
         points: points.iter().filter_map(timeline_point).collect(),
         levels: series.levels.iter().filter_map(timeline_level).filter(|level| level.to >= begin).collect(),
         changes: series.changes.iter().filter_map(timeline_change).filter(|change| change.time >= begin).collect(),
+        tally: series.whole.as_ref().map(|all| timeline::Tally {
+            runs: all.runs,
+            failed: all.failed,
+            outliers: all.outliers,
+        }),
         height: 190,
     };
     let caption = format!("{subject}: {} run by run", series.metric.label());
     let value = |number| Cell::metric(series.metric, number);
     let table = Grid::new(caption.clone(), &["Run", "Started", "#Value", "Outcome", "Mark"]);
     let changed = |time: &str| series.changes.iter().any(|change| change.time == time);
-    let table = table.fill_newest(&series.points, |point| {
+    let mut table = table.fill_newest(&series.points, |point| {
         let mark = match (point.outlier, changed(&point.started_at)) {
             (_, true) => "change point",
             (true, _) => "outlier",
@@ -144,6 +143,11 @@ pub(super) fn timeline(profile: &PipelineProfile, series: &SeriesView, place: us
             Cell::text(mark),
         ]
     });
+    if let Some(all) = &series.whole {
+        let (shown, kept) = (table.rows.len(), series.points.len());
+        table.note =
+            Some(format!("{shown} of {} rows; report.json has {kept} of them, the extremes among them", all.runs));
+    }
     draw(&Spec::Timeline(spec), caption, table)
 }
 
@@ -154,8 +158,8 @@ pub(super) fn steady(profile: &PipelineProfile, series: &[&SeriesView]) -> Optio
         let place = series.step.as_deref().map_or(String::new(), |step| format!("{} ", clean::shorten(step, 24)));
         sparkline::Trend {
             subject: format!("{place}{}", series.metric.label()),
-            values: newest.iter().map(|point| point.value.filter(|value| value.is_finite())).collect(),
-            band: series.levels.last().map(|level| (level.low, level.high)),
+            values: newest.iter().map(|point| series.value(point)).collect(),
+            band: series.levels.last().map(band),
             unit: Some(series.metric.into()),
             ..sparkline::Trend::default()
         }
@@ -169,11 +173,11 @@ pub(super) fn steady(profile: &PipelineProfile, series: &[&SeriesView]) -> Optio
         vec![
             Cell::line(format!("{place}{}", series.metric.label())),
             Cell::line(super::view::context(&series.context).unwrap_or_default()),
-            Cell::count(series.points.len() as u64),
+            Cell::count(series.statistics().runs),
             value(level.map(|level| level.value)),
             value(level.map(|level| level.low)),
             value(level.map(|level| level.high)),
-            value(series.points.last().and_then(|point| point.value)),
+            value(series.points.iter().rev().find_map(|point| series.value(point))),
         ]
     });
     let spec = sparkline::SparklineGrid {
@@ -206,7 +210,15 @@ fn timeline_point(point: &super::PointView) -> Option<timeline::Point> {
 
 fn timeline_level(level: &super::LevelView) -> Option<timeline::Level> {
     let (from, to) = (parse_time(&level.from).ok()?, parse_time(&level.to).ok()?);
-    Some(timeline::Level { from, to, value: level.value, low: level.low, high: level.high })
+    let (low, high) = band(level);
+    Some(timeline::Level { from, to, value: level.value, low, high })
+}
+
+/// Where runs are expected, within what an axis can hold: three deviations of values that spread by orders of
+/// magnitude reach further.
+fn band(level: &super::LevelView) -> (f64, f64) {
+    let within = |edge: f64| edge.clamp(-chart::VALUE_MAX, chart::VALUE_MAX);
+    (within(level.low), within(level.high))
 }
 
 fn timeline_change(change: &super::ChangeView) -> Option<timeline::Change> {
@@ -216,63 +228,38 @@ fn timeline_change(change: &super::ChangeView) -> Option<timeline::Change> {
 
 /// How the values spread before and after the last change; one group without a change.
 pub(super) fn spread(profile: &PipelineProfile, series: &SeriesView, place: usize) -> Option<Drawn> {
-    let since = series.changes.last();
-    let cut = since.and_then(|change| series.points.iter().position(|point| point.started_at == change.time));
-    let begin = series.points.len().saturating_sub(POINTS_MAX);
-    let (before, after) = series.points.split_at(cut.unwrap_or(0).max(begin));
-    let values =
-        |points: &[super::PointView]| points.iter().filter_map(|p| p.value).filter(|v| v.is_finite()).collect();
-    let groups = match since.filter(|_| cut.is_some()) {
-        Some(change) => {
-            let run = clean::shorten(&change.run_id, 24);
-            // Only the stretch at the level before, not what was accepted long ago.
-            let last = series.changes.len().checked_sub(2).and_then(|at| series.changes.get(at));
-            let start = last.and_then(|last| before.iter().position(|p| p.started_at == last.time)).unwrap_or(0);
-            vec![
-                distribution::Group { label: format!("before run {run}"), values: values(&before[start..]) },
-                distribution::Group { label: format!("since run {run}"), values: values(after) },
-            ]
-        }
-        None => vec![distribution::Group { label: "all runs".to_owned(), values: values(after) }],
-    };
-    if groups.iter().all(|group| group.values.len() < 3) {
+    let statistics = series.statistics();
+    let told = &statistics.spread;
+    if told.iter().all(|one| one.quantiles.n < 3) {
         return None;
     }
+    let run = series.changes.last().map(|change| clean::shorten(&change.run_id, 24)).unwrap_or_default();
+    let label = |part: SpreadPart| match part {
+        SpreadPart::All => "all runs".to_owned(),
+        SpreadPart::Before => format!("before run {run}"),
+        SpreadPart::Since => format!("since run {run}"),
+    };
+    let groups = told.iter().map(|one| distribution::Group {
+        label: label(one.part),
+        values: one.sample.clone(),
+        whole: Some(one.quantiles),
+    });
     let subject = series_subject(profile, series);
     let caption = format!("{subject}: spread of the {}", series.metric.label());
-    let table = Grid::new(
-        caption.clone(),
-        &["Runs", "#Count", "#Lowest", "#Lower quarter", "#Median", "#Upper quarter", "#Highest"],
-    )
-    .fill(&groups, |group| spread_row(series.metric, group));
+    let heads = ["Runs", "#Count", "#Lowest", "#Lower quarter", "#Median", "#Upper quarter", "#Highest"];
+    let table = Grid::new(caption.clone(), &heads).fill(told, |one| {
+        let q = one.quantiles;
+        let mut row = vec![Cell::text(label(one.part)), Cell::count(q.n)];
+        row.extend([q.low, q.p25, q.p50, q.p75, q.high].map(|value| Cell::metric(series.metric, Some(value))));
+        row
+    });
     let spec = distribution::Distribution {
         frame: Frame::new(format!("spread-{place}")),
         subject,
         quantity: series.metric.label().to_owned(),
         unit: series.metric.into(),
         better: series.metric.better(),
-        groups,
+        groups: groups.collect(),
     };
     Some(draw(&Spec::Distribution(spec), caption, table))
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list"
-)]
-fn spread_row(metric: Metric, group: &distribution::Group) -> Vec<Cell> {
-    let mut sorted = group.values.clone();
-    sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let last = sorted.len().checked_sub(1)? as f64;
-        let (low, high) = ((last * share).floor(), (last * share).ceil());
-        let (a, b) = (sorted.get(low as usize)?, sorted.get(high as usize)?);
-        Some(a + (b - a) * (last * share - low))
-    };
-    let mut row =
-        vec![Cell::text(&group.label), Cell::number(Some(sorted.len() as f64), |n| format_metric(Metric::Retries, n))];
-    row.extend([0.0, 0.25, 0.5, 0.75, 1.0].map(|share| Cell::metric(metric, at(share))));
-    row
 }

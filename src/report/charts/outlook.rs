@@ -3,8 +3,8 @@
 use crate::chart::forecast::{self as fan, Ahead, Meeting, Past};
 use crate::chart::health::{self, HealthHistory};
 use crate::chart::{Frame, Spec};
+use crate::model::Metric;
 use crate::model::unit::{format_day, format_metric, parse_time};
-use crate::model::{Metric, Outcome};
 use crate::track::HealthWord;
 
 use super::super::clean;
@@ -66,10 +66,8 @@ fn spec(profile: &PipelineProfile, forecast: &Forecast, limit: Option<&Limit>, p
         .series
         .iter()
         .find(|series| series.metric == metric && series.step.is_none() && series.context == forecast.context)?;
-    // A run that failed says nothing of how long the work takes.
-    let finished = series.points.iter().filter(|point| matches!(point.outcome, Outcome::Success | Outcome::Unknown));
-    let past = finished.filter_map(|point| {
-        let value = point.value.filter(|value| value.is_finite())?;
+    let past = series.points.iter().filter_map(|point| {
+        let value = series.value(point)?;
         Some(Past { time: parse_time(&point.started_at).ok()?, value })
     });
     let past: Vec<Past> = past.filter(|past| past.time >= since).collect();

@@ -7,7 +7,7 @@ use super::super::clean;
 use super::super::comparison::{ChangeWord, PipelineComparison};
 use super::super::grid::{Cell, Grid};
 use super::super::pages;
-use super::super::profile::{PipelineProfile, StepProfile, Waterfall};
+use super::super::profile::{PipelineProfile, StepProfile, Waterfall, WaterfallBar};
 use super::super::view::outcome_badge;
 use super::{Drawn, draw};
 
@@ -106,19 +106,20 @@ pub(in crate::report) fn waterfalls(profile: &PipelineProfile) -> Option<Drawn> 
     let run_steps = |run: &Waterfall| waterfall::RunSteps {
         label: label(run),
         duration_s: run.duration_s,
-        steps: run
-            .bars
-            .iter()
-            .take(waterfall::STEPS_MAX)
-            .map(|bar| waterfall::StepBar {
-                step: clean::name(&bar.step),
-                start_s: bar.start_s,
-                duration_s: bar.duration_s,
-                failed: matches!(bar.outcome, Outcome::Failure | Outcome::TimedOut),
-            })
-            .collect(),
+        steps: run.bars.iter().take(waterfall::STEPS_MAX).map(step_bar).collect(),
     };
     let runs = runs.into_iter().map(run_steps).collect();
     let spec = waterfall::StepWaterfall { frame: Frame::new("runs"), subject: clean::name(&profile.pipeline), runs };
     Some(draw(&Spec::StepWaterfall(spec), caption, table))
+}
+
+// By another machine's clock a step may begin a little before its run; the chart begins with the run.
+fn step_bar(bar: &WaterfallBar) -> waterfall::StepBar {
+    let start_s = bar.start_s.max(0.0);
+    waterfall::StepBar {
+        step: clean::name(&bar.step),
+        start_s,
+        duration_s: (bar.start_s + bar.duration_s - start_s).max(0.0),
+        failed: matches!(bar.outcome, Outcome::Failure | Outcome::TimedOut),
+    }
 }

@@ -157,11 +157,17 @@ order by first_ns, run_id, resource_id;
 create or replace temp table derive_point_runs as
 with
 by_id as (
-    select n.point_key, n.time_ns, n.resource_id, min_by(k.run_key, (abs(n.time_ns - k.started_ns), k.run_key)) as run_key
+    select
+        n.point_key,
+        n.time_ns,
+        n.resource_id,
+        -- Runs of two pipelines may share an id: first the one that the process itself worked for.
+        min_by(k.run_key, (v.run_key is null, abs(n.time_ns - k.started_ns), k.run_key)) as run_key
     from derive_readings as n
     inner join run_rows as k
         on k.run_id = n.run_id
         and n.time_ns between k.started_ns - 60000000000 and coalesce(k.ended_ns, k.started_ns) + 60000000000
+    left join derive_rivals as v on v.process = n.process and v.run_key = k.run_key
     where k.started_ns between getvariable('derive_from_ns') - 86400000000000 and getvariable('derive_to_ns') + 86400000000000
     group by n.point_key, n.time_ns, n.resource_id
 ),

@@ -4,11 +4,19 @@ with
 input as (
     select cast($pipeline as varchar) as pipeline, cast($run as varchar) as run, cast($limit_count as bigint) as limit_count
 ),
-fitting as (
-    select r.*, row_number() over (order by r.started_ns desc, r.run_key desc) as newest
+-- Numbered alone: sorting whole rows would cost more than fetching the few that are wanted.
+keys as (
+    select r.run_key, row_number() over (order by r.started_ns desc, r.run_key desc) as newest
     from run_rows as r, input
     where (input.pipeline is null or r.pipeline = input.pipeline)
         and (input.run is null or r.run_id = input.run or r.run_key = input.run)
+),
+fitting as (
+    select r.*
+    from run_rows as r
+    join keys as k on k.run_key = r.run_key
+    cross join input
+    where input.limit_count = 0 or k.newest <= input.limit_count
 )
 select
     f.pipeline,
@@ -41,6 +49,5 @@ select
     f.cached_tokens,
     f.reasoning_tokens,
     cast(coalesce(f.attributes, '{}') as json) as attributes
-from fitting as f, input
-where input.limit_count = 0 or f.newest <= input.limit_count
+from fitting as f
 order by f.started_ns, f.run_key

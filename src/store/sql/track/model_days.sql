@@ -1,14 +1,17 @@
 -- Question: what did each pipeline spend on each model, day by day?
--- Needs: $pipeline (null: all), $model_count_max (dearest models of all)
+-- Needs: $pipeline (null: all), $model_count_max (dearest models of all), $by_pipeline (else all together, under no name)
 -- A sum is null where no call of that day says it; further models are told as one.
 with
 input as (
-    select cast($pipeline as varchar) as pipeline, cast($model_count_max as bigint) as model_count_max
+    select
+        cast($pipeline as varchar) as pipeline,
+        cast($model_count_max as bigint) as model_count_max,
+        cast($by_pipeline as boolean) as by_pipeline
 ),
 calls as (
     select
-        r.pipeline,
-        r.service,
+        case when input.by_pipeline then r.pipeline else '' end as pipeline,
+        case when input.by_pipeline then r.service end as service,
         coalesce(c.model, 'unknown model') as model,
         c.started_ns // 86400000000000 as day,
         c.cost_usd,

@@ -1,8 +1,12 @@
 -- Question: which models did each pipeline call, how often, for how much?
--- Needs: $pipeline (null: all), $model_count_max (dearest models of a pipeline)
+-- Needs: $pipeline (null: all), $model_count_max (dearest models of a pipeline), $is_timed (how long calls take is
+--        asked for as well: a median is most of the work)
 with
 input as (
-    select cast($pipeline as varchar) as pipeline, cast($model_count_max as bigint) as model_count_max
+    select
+        cast($pipeline as varchar) as pipeline,
+        cast($model_count_max as bigint) as model_count_max,
+        cast($is_timed as boolean) as is_timed
 ),
 used as (
     select
@@ -13,7 +17,7 @@ used as (
         cast(sum(c.input_tokens) as double) as input_tokens,
         cast(sum(c.output_tokens) as double) as output_tokens,
         sum(c.cost_usd) as cost_usd,
-        median(c.duration_s) as p50_s,
+        median(case when input.is_timed then c.duration_s end) as p50_s,
         count(*) filter (c.outcome in ('failure', 'timed_out')) as failed
     from model_calls as c
     join run_rows as r on r.run_key = c.run_key
