@@ -200,8 +200,8 @@ mod tests {
     fn series() -> Series {
         let value = |at: i32| if at < 40 { 10.0 } else { 15.0 } * (1.0 + f64::from(at * 37 % 17) / 400.0);
         let point = |at: i32| SeriesPoint {
-            run_key: format!("k{at}"),
-            run_id: at.to_string(),
+            run_key: format!("k{at}").into(),
+            run_id: at.to_string().into(),
             started_at: i64::from(at) * 3_600_000_000_000,
             value: value(at),
             revision: None,

@@ -217,7 +217,7 @@ mod tests {
         let outcome = |at: usize| if at % 5 == 4 { Outcome::Failure } else { Outcome::Success };
         let runs: Vec<RunValue> = (0..values.len())
             .map(|at| RunValue {
-                run_key: format!("k{at}"),
+                run_key: format!("k{at}").into(),
                 started_ns: i64::try_from(at).unwrap() * 3_600_000_000_000,
                 outcome: outcome(at),
                 taken_s: if outcome(at) == Outcome::Failure { 1.0 } else { values[at] },
