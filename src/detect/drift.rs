@@ -1,8 +1,7 @@
 //! Slow drift: the newest runs against the oldest of the same level, since a baseline that slides along sees none.
 
 use super::gate::{GateSettings, Newest, judge};
-use super::segment::{ChangePoint, find_change_points};
-use super::settings::Settings;
+use super::segment::ChangePoint;
 use crate::model::{Finding, FindingKind, Metric, Series};
 
 /// Runs that a pinned level is taken of.
@@ -12,14 +11,21 @@ const BETWEEN_COUNT_MIN: usize = 20;
 /// Part of the limit of false discovery that drift may spend: it is a second look at every series.
 const SPENDING: f64 = 0.1;
 
-/// Findings of drift in series that have none of another kind.
+/// Findings of drift in series that have none of another kind; `changes` are the level changes of each, of its finite
+/// values since the last accepted change.
 #[must_use]
-pub fn find_drifts(series: &[Series], known: &[Finding], settings: &GateSettings) -> Vec<Finding> {
+pub fn find_drifts(
+    series: &[Series],
+    changes: &[Vec<ChangePoint>],
+    known: &[Finding],
+    settings: &GateSettings,
+) -> Vec<Finding> {
     let spanned: Vec<Series> = series
         .iter()
-        .filter(|one| one.key.metric != Metric::SuccessRate && !settings.pinned.contains_key(&one.key))
-        .filter(|one| known.iter().all(|finding| finding.series_key() != one.key))
-        .filter_map(|one| span(one, settings))
+        .zip(changes)
+        .filter(|(one, _)| one.key.metric != Metric::SuccessRate && !settings.pinned.contains_key(&one.key))
+        .filter(|(one, _)| known.iter().all(|finding| finding.series_key() != one.key))
+        .filter_map(|(one, changes)| span(one, changes, settings))
         .collect();
     let mut found = Vec::new();
     for family in spanned.chunk_by(|a, b| a.key.pipeline == b.key.pipeline) {
@@ -74,7 +80,7 @@ fn squares_about_line(values: &[f64]) -> f64 {
 }
 
 // The oldest runs since the last change and the newest ones, side by side.
-fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
+fn span(series: &Series, changes: &[ChangePoint], settings: &GateSettings) -> Option<Series> {
     let from = settings.accepted.get(&series.key).copied().unwrap_or(i64::MIN);
     let known: Vec<_> = series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).cloned().collect();
     let needed = PINNED_COUNT + BETWEEN_COUNT_MIN + settings.last;
@@ -82,8 +88,7 @@ fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
         return None;
     }
     let values: Vec<f64> = known.iter().map(|p| p.value).collect();
-    let found = find_change_points(&values, &Settings::default());
-    let start = found.last().filter(|_| !is_ramp(&values, &found)).map_or(0, |point| point.index);
+    let start = changes.last().filter(|_| !is_ramp(&values, changes)).map_or(0, |point| point.index);
     let level = known.get(start..).filter(|level| level.len() >= needed)?;
     let points = level[..PINNED_COUNT].iter().chain(&level[level.len() - settings.last..]).cloned().collect();
     Some(Series { key: series.key.clone(), points })

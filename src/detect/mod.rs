@@ -16,9 +16,11 @@ mod explain;
 pub mod gate;
 #[cfg(feature = "store")]
 mod history;
+pub mod judged;
 pub mod limits;
 pub mod moved;
 pub mod online;
+pub mod place;
 pub mod rates;
 pub mod search;
 pub mod segment;

@@ -1,7 +1,8 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{Alarm, JudgedValues, noise_correlation, replay};
+use super::judged::JudgedValues;
+use super::online::{Alarm, noise_correlation, replay};
 use super::rates::{count_binary, settle_rate_splits};
 use super::search::adjust_for_search;
 use super::settings::Settings;

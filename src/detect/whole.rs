@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::covariates::{Adjusted, take_out};
 use super::drift::find_drifts;
-use super::gate::{GateSettings, Newest, judge};
+use super::gate::{GateSettings, Newest, judge, judge_with_changes};
 use super::limits::find_crossed;
 use super::moved::find_moved;
 use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Verdict, VerdictWord};
@@ -31,13 +31,13 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     let own: Vec<Series> = adjusted.iter().map(|one| one.series.clone().into_owned()).collect();
     let loose =
         GateSettings { false_discovery_max: settings.false_discovery_max.max(SUSPECTED_P_MAX), ..settings.clone() };
-    let mut verdict = judge(&own, &loose);
+    let (mut verdict, changes) = judge_with_changes(&own, &loose);
     let (proven, open): (Vec<Finding>, Vec<Finding>) =
         std::mem::take(&mut verdict.findings).into_iter().partition(|f| f.p_value <= settings.false_discovery_max);
     verdict.findings = proven;
     if settings.newest == Newest::Last {
         let moved = find_moved(&own, settings);
-        verdict.findings.extend(find_drifts(&own, &verdict.findings, settings));
+        verdict.findings.extend(find_drifts(&own, &changes, &verdict.findings, settings));
         verdict.findings.extend(moved);
         // A limit is kept or not, whatever explains it.
         let plain: Vec<Series> = series.iter().filter(judged).cloned().collect();
