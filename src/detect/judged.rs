@@ -1,11 +1,13 @@
 //! The scale in which values are judged.
 
+use std::borrow::Cow;
+
 use super::stats::robust::median;
 
 /// Values in the scale in which they are judged: logarithms as long as all values so far are positive.
 #[derive(Debug)]
 pub struct JudgedValues<'a> {
-    pub(super) raw: &'a [f64],
+    pub(super) raw: Cow<'a, [f64]>,
     logs: Vec<f64>,
     /// From this position on the raw values are judged.
     pub(super) raw_from: usize,
@@ -14,9 +16,10 @@ pub struct JudgedValues<'a> {
 impl<'a> JudgedValues<'a> {
     /// Takes finite values.
     #[must_use]
-    pub fn new(raw: &'a [f64]) -> Self {
+    pub fn new(raw: impl Into<Cow<'a, [f64]>>) -> Self {
+        let raw = raw.into();
         let raw_from = raw.iter().position(|v| *v <= 0.0).unwrap_or(raw.len());
-        Self { raw, logs: raw[..raw_from].iter().map(|v| v.ln()).collect(), raw_from }
+        Self { logs: raw[..raw_from].iter().map(|v| v.ln()).collect(), raw, raw_from }
     }
 
     /// Values `start..end` as judged when `end - 1` has just arrived.

@@ -23,10 +23,12 @@ pub mod online;
 pub mod place;
 pub mod rates;
 pub mod search;
+pub mod seasons;
 pub mod segment;
 pub mod settings;
 pub mod simulate;
 pub mod stats;
+pub mod timed;
 pub mod whole;
 
 #[cfg(feature = "store")]

@@ -1,5 +1,7 @@
 //! The online detector: values come one at a time, each change is raised once.
 
+use std::borrow::Cow;
+
 use super::compare::{Comparison, Level, PieceSpreads, compare, describe_beside};
 use super::judged::JudgedValues;
 use super::place::{best_split, likeliest_split};
@@ -51,7 +53,9 @@ pub fn replay(values: &[f64], settings: &Settings) -> Vec<Alarm> {
     (0..values.len()).filter_map(|at| watch.look(at)).collect()
 }
 
-struct Watch<'a> {
+/// Looks at values as they arrive.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
     values: JudgedValues<'a>,
     settings: &'a Settings,
     /// First value since the last accepted change.
@@ -69,7 +73,7 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(values: &'a [f64], settings: &'a Settings) -> Self {
+    pub(super) fn new(values: &'a [f64], settings: &'a Settings) -> Self {
         Self {
             values: JudgedValues::new(values),
             settings,
@@ -82,7 +86,19 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn look(&mut self, at: usize) -> Option<Alarm> {
+    /// From now on looks at the same values in another form.
+    pub(super) fn judge_anew(&mut self, values: Cow<'a, [f64]>) {
+        self.values = JudgedValues::new(values);
+        (self.glance, self.pinned, self.pieces) = (None, None, PieceSpreads::default());
+    }
+
+    /// The values in the form in which they are looked at.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values.raw
+    }
+
+    /// Looks at the value that has just arrived.
+    pub(super) fn look(&mut self, at: usize) -> Option<Alarm> {
         let end = at + 1;
         if end <= self.binary {
             let known = &self.values.raw[self.start..end];

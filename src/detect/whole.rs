@@ -133,6 +133,7 @@ pub(super) fn add(all: &mut Verdict, one: Verdict) {
 mod tests {
     use super::*;
     use crate::detect::simulate::noise::Draws;
+    use crate::detect::simulate::patterns::draw_weekly;
     use crate::model::policy::Rule;
     use crate::model::{Metric, Policy, SeriesContext, SeriesPoint, Severity};
     use std::sync::Arc;
@@ -204,6 +205,23 @@ mod tests {
         let values = (0..180).map(|at| 10.0 * (0.0012 * f64::from(at) + 0.03 * draws.normal()).exp()).collect();
         let verdict = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default()).verdict;
         assert_eq!(verdict.findings.iter().map(|f| f.kind).collect::<Vec<_>>(), [FindingKind::Drift], "{verdict:?}");
+    }
+
+    fn daily(seed: u64, factor: f64) -> Series {
+        let (times, mut values) = draw_weekly(70, 0.3, seed);
+        values.iter_mut().skip(60).for_each(|value| *value *= factor);
+        let mut one = series("build", "large", 0, values);
+        one.points.iter_mut().zip(times).for_each(|(point, at)| point.started_at = at);
+        one
+    }
+
+    #[test]
+    fn beside_a_weekly_pattern_a_step_is_found_and_the_pattern_alone_raises_nothing() {
+        let judged = |seed, factor| judge_whole(&[daily(seed, factor)], &[], &GateSettings::default()).verdict.findings;
+        let found = judged(1, 1.12);
+        assert!(matches!(&found[..], [one] if ["59", "60", "61"].contains(&one.since_run.as_str())), "{found:?}");
+        assert_eq!(found[0].explanation.adjusted_for, ["weekday"]);
+        assert!((0..60).filter(|seed| !judged(*seed, 1.0).is_empty()).count() <= 1);
     }
 
     #[test]

@@ -2,17 +2,19 @@
 
 pub mod read;
 pub mod text;
+mod times;
 
 use serde::Serialize;
 
 use super::confidence::{confidence_of_alarm, confidence_of_change};
 use super::events::{Event, find_events};
-use super::online::{Alarm, ChangeKind, replay};
+use super::online::{Alarm, ChangeKind};
 use super::search::adjust_for_search;
 use super::segment::find_with_alarms;
 use super::settings::Settings;
 use super::stats::normal::two_sided;
 use super::stats::robust::median;
+use super::timed::{Raised, replay_timed, take_out_patterns};
 use crate::model::{Metric, Severity};
 
 pub use read::{AnalyzeError, FormatHint, read_series, series_of_columns};
@@ -77,6 +79,9 @@ pub struct AnalyzedSeries {
     pub alarms: Option<Vec<AnalyzedAlarm>>,
     /// Outliers, suspected changes and shifts of the spread: shown, never gating.
     pub events: Vec<Event>,
+    /// Patterns that were taken out before change points were sought, and out of their levels: `hour`, `weekday`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adjusted_for: Vec<String>,
 }
 
 /// Analyses every series, on as many threads as there are cores.
@@ -111,33 +116,32 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
     let (places, values): (Vec<usize>, Vec<f64>) =
         input.values.iter().enumerate().filter_map(|(i, v)| v.filter(|v| v.is_finite()).map(|v| (i, v))).unzip();
     let time = |index: usize| input.times.get(places[index]).filter(|t| !t.is_empty()).cloned();
-    let change = |index: usize, before: &[f64], after: &[f64], p_value: f64, confidence: f64| {
-        let (low, high) = (median(before), median(after));
-        AnalyzedChange {
-            index: places[index],
-            time: time(index),
-            before: low,
-            after: high,
-            change_percent: (low != 0.0).then(|| (high - low) / low.abs() * 100.0),
-            direction: if high >= low { "up" } else { "down" },
-            p_value,
-            confidence,
-        }
+    let change = |index: usize, (low, high): (f64, f64), p_value: f64, confidence: f64| AnalyzedChange {
+        index: places[index],
+        time: time(index),
+        before: low,
+        after: high,
+        change_percent: (low != 0.0).then(|| (high - low) / low.abs() * 100.0),
+        direction: if high >= low { "up" } else { "down" },
+        p_value,
+        confidence,
     };
-    let raised = replay(&values, settings);
-    let points = find_with_alarms(&values, &raised, settings);
+    let clock = times::read_times(&input.times, &places);
+    let raised = replay_timed(&values, &clock, settings);
+    let alarms: Vec<Alarm> = raised.iter().map(|one| one.alarm).collect();
+    let (values, adjusted_for) = take_out_patterns(&values, &clock, values.len()).unwrap_or((values, Vec::new()));
+    let points = find_with_alarms(&values, &alarms, settings);
     let change_points = points
         .iter()
         .map(|p| {
             let p_value = adjust_for_search(two_sided(p.evidence), p.end - p.start);
-            let (before, after) = (&values[p.start..p.index], &values[p.index..p.end]);
-            change(p.index, before, after, p_value, confidence_of_change(p.evidence))
+            let levels = (median(&values[p.start..p.index]), median(&values[p.index..p.end]));
+            change(p.index, levels, p_value, confidence_of_change(p.evidence))
         })
         .collect();
-    let alarm = |a: &Alarm| {
-        let (before, after) = (&values[a.baseline_start..a.index], &values[a.index..=a.seen_at]);
+    let alarm = |Raised { alarm: a, before, after }: &Raised| {
         let p_value = adjust_for_search(two_sided(a.evidence), a.splits);
-        let change = change(a.index, before, after, p_value, confidence_of_alarm(a.evidence));
+        let change = change(a.index, (*before, *after), p_value, confidence_of_alarm(a.evidence));
         let severity = severity_of(change.change_percent);
         AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
     };
@@ -147,7 +151,7 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
         event.index = places[event.index];
         event.seen_at = places[event.seen_at];
     }
-    AnalyzedSeries { name: input.name.clone(), n: values.len(), change_points, alarms, events }
+    AnalyzedSeries { name: input.name.clone(), n: values.len(), change_points, alarms, events, adjusted_for }
 }
 
 // A plain series has no metric: the bands of a duration, both ways, stand in.
