@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::covariates::{Adjusted, take_out};
 use super::drift::find_drifts;
-use super::gate::{GateSettings, Newest, judge, judge_with_changes};
+use super::gate::{GateSettings, Newest, find_odd, judge, judge_with_changes};
 use super::limits::find_crossed;
 use super::moved::find_moved;
-use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Verdict, VerdictWord};
+use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Severity, Verdict, VerdictWord};
 
 /// Largest adjusted p-value of what is suspected.
 pub(super) const SUSPECTED_P_MAX: f64 = 0.05;
@@ -47,9 +47,22 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     let machines: Vec<Series> =
         controls.iter().chain(series.iter().filter(|one| policy.is_control(&one.key))).cloned().collect();
     excuse(&mut verdict.findings, &judge(&machines, settings).findings);
+    let mut suspected: Vec<Finding> = open.into_iter().filter(|finding| finding.actionable).collect();
+    if settings.newest == Newest::Last {
+        suspect_odd(&own, &mut verdict.findings, &mut suspected, settings);
+    }
     settle(&mut verdict, settings);
-    let suspected = open.into_iter().filter(|finding| finding.actionable).collect();
     Judgement { verdict, suspected }
+}
+
+// Newest runs that are odd where nothing else is found: shown beside what is confirmed, but no regression yet.
+fn suspect_odd(series: &[Series], findings: &mut Vec<Finding>, suspected: &mut Vec<Finding>, settings: &GateSettings) {
+    let odd: Vec<Finding> = find_odd(series, settings)
+        .into_iter()
+        .filter(|odd| odd.actionable && findings.iter().chain(&*suspected).all(|known| !known.is_of_series(odd)))
+        .collect();
+    findings.extend(odd.iter().map(|odd| Finding { severity: Severity::None, actionable: false, ..odd.clone() }));
+    suspected.extend(odd);
 }
 
 fn name_covariates(findings: &mut [Finding], adjusted: &[Adjusted<'_>]) {
@@ -135,7 +148,7 @@ mod tests {
     use crate::detect::simulate::noise::Draws;
     use crate::detect::simulate::patterns::draw_weekly;
     use crate::model::policy::Rule;
-    use crate::model::{Metric, Policy, SeriesContext, SeriesPoint, Severity};
+    use crate::model::{Metric, Policy, SeriesContext, SeriesPoint};
     use std::sync::Arc;
 
     fn series(pipeline: &str, host: &str, first: i64, values: Vec<f64>) -> Series {
@@ -222,6 +235,35 @@ mod tests {
         assert!(matches!(&found[..], [one] if ["59", "60", "61"].contains(&one.since_run.as_str())), "{found:?}");
         assert_eq!(found[0].explanation.adjusted_for, ["weekday"]);
         assert!((0..60).filter(|seed| !judged(*seed, 1.0).is_empty()).count() <= 1);
+    }
+
+    #[test]
+    fn odd_newest_runs_are_suspected_until_three_confirm_them() {
+        let with = |odd: usize, factor: f64| {
+            let values = noisy(5, &[(40, 10.0), (odd, 10.0 * factor)]);
+            judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default())
+        };
+        for odd in [1, 2] {
+            let told = with(odd, 2.0);
+            let [finding] = &told.verdict.findings[..] else { panic!("{told:?}") };
+            assert_eq!((told.verdict.verdict, told.suspected.len()), (VerdictWord::Pass, 1));
+            assert_eq!(
+                (finding.kind, finding.severity, finding.actionable),
+                (FindingKind::Suspected, Severity::None, false)
+            );
+            assert_eq!((finding.since_run.as_str(), finding.n_current), ("40", odd));
+        }
+        assert_eq!(with(3, 2.0).verdict.verdict, VerdictWord::Fail);
+        // For the better there is nothing to suspect.
+        assert!(with(1, 0.5).verdict.findings.is_empty());
+    }
+
+    #[test]
+    fn an_odd_run_such_as_there_were_before_is_no_news() {
+        let mut values = noisy(6, &[(50, 10.0)]);
+        (values[20], values[49]) = (25.0, 20.0);
+        let told = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default());
+        assert!(told.verdict.findings.is_empty() && told.suspected.is_empty(), "{told:?}");
     }
 
     #[test]

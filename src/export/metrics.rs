@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde::Deserialize;
 
 use super::exposition::{Exemplar, Family, FamilyKind, Sample};
-use crate::model::Verdict;
+use crate::model::{FindingKind, Verdict};
 use crate::otlp::access::Denial;
 use crate::otlp::serve::ConnectionStats;
 use crate::otlp::stats::SignalSnapshot;
@@ -186,7 +186,8 @@ fn verdict_families(verdict: &Verdict) -> Vec<Family> {
         if finding.actionable {
             *active.entry((finding.pipeline.clone(), severity)).or_insert(0.0) += 1.0;
         }
-        if finding.baseline != 0.0 && finding.step.is_none() {
+        let confirmed = finding.kind != FindingKind::Suspected;
+        if confirmed && finding.baseline != 0.0 && finding.step.is_none() {
             let labels = vec![
                 ("pipeline", finding.pipeline.clone()),
                 ("metric", finding.metric.as_str().to_owned()),

@@ -3,6 +3,7 @@
 mod case;
 mod correlation;
 mod examine;
+mod odd;
 mod permute;
 mod rate;
 mod recommend;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use case::Newest;
+pub use odd::find_odd;
 pub(super) use recommend::tell_cause;
 pub use severity::{Size, grade};
 
