@@ -26,6 +26,7 @@ pub mod search;
 pub mod seasons;
 pub mod segment;
 pub mod settings;
+pub mod shape;
 pub mod simulate;
 pub mod stats;
 pub mod timed;

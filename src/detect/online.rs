@@ -7,6 +7,7 @@ use super::judged::JudgedValues;
 use super::place::{best_split, likeliest_split};
 use super::rates::{count_binary, find_rate_step};
 use super::settings::Settings;
+use super::shape::shape_of;
 use super::stats::robust::{autocorrelation, median};
 
 /// Share of the evidence that the cheap look must see.
@@ -16,6 +17,8 @@ const GLANCE_COUNT: usize = 6;
 
 /// Values for which noise is remembered.
 const NOISE_MEMORY: usize = 120;
+/// Most values of which the shape of a change is told.
+const SHAPE_MEMORY: usize = 150;
 
 /// How a level change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -70,6 +73,8 @@ pub(super) struct Watch<'a> {
     pieces: PieceSpreads,
     /// As many of the first values are zeros and ones.
     binary: usize,
+    /// Begin of the baseline before the last changes that went the same way, and these, signed.
+    same_way: (usize, Vec<usize>, f64),
 }
 
 impl<'a> Watch<'a> {
@@ -83,6 +88,7 @@ impl<'a> Watch<'a> {
             pinned: None,
             pieces: PieceSpreads::default(),
             binary: count_binary(values),
+            same_way: (0, Vec::new(), 0.0),
         }
     }
 
@@ -116,6 +122,10 @@ impl<'a> Watch<'a> {
         self.prior = Some((before.sigma, self.values.is_log(end)));
         self.start = found.index;
         (self.glance, self.pinned) = (None, None);
+        if self.same_way.2 * found.evidence <= 0.0 {
+            self.same_way = (found.baseline_start, Vec::new(), found.evidence.signum());
+        }
+        self.same_way.1.push(found.index);
         Some(found)
     }
 
@@ -168,13 +178,23 @@ impl<'a> Watch<'a> {
             Alarm {
                 index,
                 seen_at: end - 1,
-                kind: ChangeKind::Step,
+                kind: self.shape(baseline_start, index, found.evidence, end),
                 baseline_start,
                 evidence: found.evidence,
                 effect_sigma: found.effect_sigma,
                 splits: longest,
             }
         })
+    }
+
+    // A slow ramp is cut into steps: together with the changes before that went the same way it is seen as one.
+    fn shape(&self, baseline_start: usize, index: usize, evidence: f64, end: usize) -> ChangeKind {
+        let (begin, earlier, sign) = &self.same_way;
+        let goes_on = sign * evidence > 0.0;
+        let from = if goes_on { (*begin).max(end.saturating_sub(SHAPE_MEMORY)) } else { baseline_start };
+        let earlier = earlier.iter().filter(|at| goes_on && **at > from && **at < index);
+        let splits: Vec<usize> = earlier.chain(std::iter::once(&index)).map(|at| at - from).collect();
+        shape_of(self.values.slice(from, end), &splits)
     }
 
     // Window lengths worth a full comparison: most looks are over after this one, which sorts nothing.

@@ -37,7 +37,10 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     verdict.findings = proven;
     if settings.newest == Newest::Last {
         let moved = find_moved(&own, settings);
-        verdict.findings.extend(find_drifts(&own, &changes, &verdict.findings, settings));
+        let drifts = find_drifts(&own, &changes, &verdict.findings, settings);
+        // A step that is part of a ramp is told as what it is.
+        verdict.findings.retain(|step| drifts.iter().all(|drift| !drift.is_of_series(step)));
+        verdict.findings.extend(drifts);
         verdict.findings.extend(moved);
         // A limit is kept or not, whatever explains it.
         let plain: Vec<Series> = series.iter().filter(judged).cloned().collect();
@@ -218,6 +221,20 @@ mod tests {
         let values = (0..180).map(|at| 10.0 * (0.0012 * f64::from(at) + 0.03 * draws.normal()).exp()).collect();
         let verdict = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default()).verdict;
         assert_eq!(verdict.findings.iter().map(|f| f.kind).collect::<Vec<_>>(), [FindingKind::Drift], "{verdict:?}");
+    }
+
+    #[test]
+    fn a_ramp_is_a_drift_and_a_step_is_none() {
+        let kinds = |seed: u64, level: fn(usize) -> f64| -> Vec<FindingKind> {
+            let mut draws = Draws::new(seed, 2);
+            let values = (0..150).map(|at| 10.0 * (level(at) + 0.03 * draws.normal()).exp()).collect();
+            let told = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default()).verdict;
+            told.findings.iter().map(|finding| finding.kind).collect()
+        };
+        for seed in 0..10 {
+            assert_eq!(kinds(seed, |at| 0.004 * at as f64), [FindingKind::Drift], "{seed}");
+            assert_eq!(kinds(seed, |at| if at >= 140 { 0.15 } else { 0.0 }), [FindingKind::Step], "{seed}");
+        }
     }
 
     fn daily(seed: u64, factor: f64) -> Series {

@@ -100,10 +100,15 @@ pub(super) fn print_rates(options: SimulateOptions, out: &mut impl Write) -> io:
 
 pub(super) fn print_shapes(options: SimulateOptions, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "### Other shapes: share of series with each word (normal noise, CV 3 %, after 100 values)\n")?;
-    writeln!(out, "| shape | alarm | variance event | outlier event |\n|---|---|---|---|")?;
+    writeln!(
+        out,
+        "| shape | alarm | of alarms drift | of change points drift | variance event | outlier event |\n|---|---|---|---|---|---|"
+    )?;
     let shapes = [
         ("ramp of 0.1 % a value, 200 values", Shape::Ramp(0.001), 200),
         ("ramp of 0.3 % a value, 100 values", Shape::Ramp(0.003), 100),
+        ("step of 6 %, 60 values", Shape::Step(0.06), 60),
+        ("step of 12 %, 60 values", Shape::Step(0.12), 60),
         ("spread x 1.41 (variance doubled), 100 values", Shape::Spread(std::f64::consts::SQRT_2), 100),
         ("spread x 2, 60 values", Shape::Spread(2.0), 60),
         ("one value 30 % higher, 40 values", Shape::Outlier(1.3), 40),
@@ -112,7 +117,10 @@ pub(super) fn print_shapes(options: SimulateOptions, out: &mut impl Write) -> io
     ];
     for (name, shape, after) in shapes {
         let row = simulate_shape(shape, 0.03, 100, after, options.seed, options.series);
-        writeln!(out, "| {name} | {:.2} | {:.2} | {:.2} |", row.alarm, row.variance, row.outlier)?;
+        let told = |share: f64| if share.is_nan() { String::new() } else { format!("{share:.2}") };
+        let (alarms, points) = (told(row.alarms_drift), told(row.points_drift));
+        let (alarm, variance, outlier) = (row.alarm, row.variance, row.outlier);
+        writeln!(out, "| {name} | {alarm:.2} | {alarms} | {points} | {variance:.2} | {outlier:.2} |")?;
     }
     writeln!(out)
 }
