@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// How much to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimulateOptions {
-    /// Seed; the tables of docs/accuracy.md use 11.
+    /// Seed; the tables of docs/accuracy.md use 22.
     pub seed: u64,
     /// Series a row of the online tables.
     pub series: usize,
