@@ -18,6 +18,8 @@ use crate::model::{AlertRecord, AlertState, Finding, FindingKind, Policy, Series
 use group::{Class, Group, RunOrder, SAME_PLACE_RUNS, group};
 use level::has_returned;
 
+/// Runs by which a drift, told of the newest 20, may have begun to show as a step before.
+const DRIFT_PLACE_RUNS: usize = 20;
 /// Judgements in a row, each with new runs, that find a limit kept or a drift gone before its alert is resolved.
 const MISSES_TO_RESOLVE: u32 = 2;
 
@@ -142,10 +144,15 @@ pub fn annotate(findings: &mut [Finding], alerts: &[AlertRecord], series: &[Seri
 }
 
 fn tells_of(alert: &AlertRecord, finding: &Finding, order: &RunOrder) -> bool {
-    let class = Class::of(finding);
-    Class::of(&alert.finding) == class
-        && std::iter::once(&alert.finding).chain(&alert.members).any(|known| known.is_of_series(finding))
-        && (class != Class::Step || order.are_near(&alert.finding, finding, SAME_PLACE_RUNS))
+    let near = match (Class::of(&alert.finding), Class::of(finding)) {
+        (Class::Step, Class::Step) => Some(SAME_PLACE_RUNS),
+        // What looked like a step may turn out to be the begin of a drift.
+        (Class::Step, Class::Drift) => Some(DRIFT_PLACE_RUNS),
+        (a, b) if a == b => None,
+        _ => return false,
+    };
+    std::iter::once(&alert.finding).chain(&alert.members).any(|known| known.is_of_series(finding))
+        && near.is_none_or(|runs| order.are_near(&alert.finding, finding, runs))
 }
 
 struct Life<'a> {

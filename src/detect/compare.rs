@@ -1,8 +1,10 @@
 //! Two stretches of one series, side by side: how far apart, and how sure.
 
+use std::ops::Range;
+
 use super::stats::normal::{student_to_normal, upper_quantile};
 use super::stats::robust::{
-    IQR_TO_SIGMA, MAD_TO_SIGMA, mean, mean_variance_inflation, median_sorted, quantile_sorted, sort,
+    IQR_TO_SIGMA, MAD_TO_SIGMA, mad_sorted, mean_variance_inflation, median, median_sorted, quantile_sorted, sort,
 };
 
 /// Values farther from the level than this many deviations count as if they lay there.
@@ -34,31 +36,31 @@ pub struct Level {
 /// resolution allows at best.
 #[must_use]
 pub fn describe(values: &[f64], sigma_prior: Option<f64>, sigma_floor: f64) -> Level {
-    let mut sorted = values.to_vec();
-    sort(&mut sorted);
-    describe_sorted(values, &mut sorted, sigma_prior, sigma_floor)
+    describe_beside(values, noisiest_spread(values), sigma_prior, sigma_floor)
 }
 
-fn describe_sorted(values: &[f64], sorted: &mut [f64], sigma_prior: Option<f64>, sigma_floor: f64) -> Level {
+/// The same where the noisiest piece is known.
+#[must_use]
+pub fn describe_beside(values: &[f64], noisiest: f64, sigma_prior: Option<f64>, sigma_floor: f64) -> Level {
     let count = values.len();
-    let median = median_sorted(sorted);
-    let iqr_sigma = (quantile_sorted(sorted, 0.75) - quantile_sorted(sorted, 0.25)) * IQR_TO_SIGMA;
-    for value in sorted.iter_mut() {
-        *value = (*value - median).abs();
-    }
-    sort(sorted);
-    let mut core = (median_sorted(sorted) * MAD_TO_SIGMA).max(iqr_sigma);
+    let mut sorted = values.to_vec();
+    sort(&mut sorted);
+    let median = median_sorted(&sorted);
+    let iqr_sigma = (quantile_sorted(&sorted, 0.75) - quantile_sorted(&sorted, 0.25)) * IQR_TO_SIGMA;
+    let mut core = (mad_sorted(&sorted, median) * MAD_TO_SIGMA).max(iqr_sigma);
     if core <= 0.0 {
         // More than half of the values are equal: let the others speak, but the largest tenth not for itself.
-        core = quantile_sorted(sorted, 0.9);
+        for value in &mut sorted {
+            *value = (*value - median).abs();
+        }
+        sort(&mut sorted);
+        core = quantile_sorted(&sorted, 0.9);
     }
     let core = core.max(sigma_floor);
     let (low, high) = (median - CLIP_BASELINE * core, median + CLIP_BASELINE * core);
-    let clipped: Vec<f64> = values.iter().map(|v| v.clamp(low, high)).collect();
-    let center = mean(&clipped);
-    let variance = clipped.iter().map(|v| (v - center).powi(2)).sum::<f64>() / (count.max(2) - 1) as f64;
+    let (center, variance) = clipped_moments(values, low, high);
     let mut sigma = variance.sqrt();
-    sigma = sigma.max(noisiest_spread(values));
+    sigma = sigma.max(noisiest);
     if let Some(prior) = sigma_prior
         && count < 3 * PIECE_COUNT
     {
@@ -68,36 +70,70 @@ fn describe_sorted(values: &[f64], sorted: &mut [f64], sigma_prior: Option<f64>,
     Level { center, median, sigma: sigma.max(sigma_floor), rho: 0.0, count }
 }
 
+// Mean and variance (n - 1) of values clipped to an interval.
+fn clipped_moments(values: &[f64], low: f64, high: f64) -> (f64, f64) {
+    let clipped = values.iter().map(|v| v.clamp(low, high));
+    let center = clipped.clone().sum::<f64>() / values.len() as f64;
+    (center, clipped.map(|v| (v - center).powi(2)).sum::<f64>() / (values.len().max(2) - 1) as f64)
+}
+
 /// Spread of the noisiest piece of a stretch, less what the largest of so many is larger by chance; 0 below two pieces.
 ///
 /// Noise that was there once comes back, and must not hide in an average of quiet times. Each piece is clipped by its own
 /// spread, and they are counted from the newest value back, so that the latest noise is seen whole.
 #[must_use]
 pub fn noisiest_spread(values: &[f64]) -> f64 {
-    let pieces = values.len() / PIECE_COUNT;
+    noisiest_of(values.rchunks_exact(PIECE_COUNT).map(spread_of_piece), values.len() / PIECE_COUNT)
+}
+
+fn noisiest_of(spreads: impl Iterator<Item = f64>, pieces: usize) -> f64 {
     if pieces < 2 {
         return 0.0;
     }
-    let largest = values.rchunks_exact(PIECE_COUNT).map(spread_of_piece).fold(0.0, f64::max);
+    let largest = spreads.fold(0.0, f64::max);
     // Expected largest of `pieces` normal deviates (Blom 1958), each spread being known to about one sixth.
     let m = pieces as f64;
     let chance = upper_quantile(1.0 - (m - 0.375) / (m + 0.25));
     largest / (1.0 + chance / 6.0)
 }
 
+/// [`noisiest_spread`] of many stretches of the same values: the spread of each piece is taken once.
+#[derive(Debug, Default)]
+pub struct PieceSpreads {
+    /// By the end of the piece; NaN where not yet taken.
+    by_end: Vec<f64>,
+}
+
+impl PieceSpreads {
+    /// Of `values[range]`. The values of a range that was asked for must not change.
+    pub fn noisiest(&mut self, values: &[f64], range: Range<usize>) -> f64 {
+        let pieces = range.len() / PIECE_COUNT;
+        if pieces < 2 {
+            return 0.0;
+        }
+        if self.by_end.len() <= range.end {
+            self.by_end.resize(values.len().max(range.end) + 1, f64::NAN);
+        }
+        let spread = |piece: usize| {
+            let end = range.end - piece * PIECE_COUNT;
+            if self.by_end[end].is_nan() {
+                self.by_end[end] = spread_of_piece(&values[end - PIECE_COUNT..end]);
+            }
+            self.by_end[end]
+        };
+        noisiest_of((0..pieces).map(spread), pieces)
+    }
+}
+
 fn spread_of_piece(piece: &[f64]) -> f64 {
     let mut sorted = piece.to_vec();
     sort(&mut sorted);
     let center = median_sorted(&sorted);
-    sorted.iter_mut().for_each(|value| *value = (*value - center).abs());
-    sort(&mut sorted);
-    let reach = CLIP_BASELINE * MAD_TO_SIGMA * median_sorted(&sorted);
+    let reach = CLIP_BASELINE * MAD_TO_SIGMA * mad_sorted(&sorted, center);
     if reach <= 0.0 {
         return 0.0;
     }
-    let clipped: Vec<f64> = piece.iter().map(|v| v.clamp(center - reach, center + reach)).collect();
-    let middle = mean(&clipped);
-    (clipped.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (PIECE_COUNT - 1) as f64).sqrt()
+    clipped_moments(piece, center - reach, center + reach).1.sqrt()
 }
 
 /// How two neighbouring stretches differ.
@@ -119,11 +155,9 @@ pub struct Comparison {
 #[must_use]
 pub fn compare(before: &Level, after: &[f64]) -> Comparison {
     let count = after.len();
-    let mut sorted = after.to_vec();
-    sort(&mut sorted);
-    let median = median_sorted(&sorted);
+    let median = median(after);
     let (low, high) = (median - CLIP_WINDOW * before.sigma, median + CLIP_WINDOW * before.sigma);
-    let center = mean(&after.iter().map(|v| v.clamp(low, high)).collect::<Vec<_>>());
+    let center = after.iter().map(|v| v.clamp(low, high)).sum::<f64>() / count as f64;
     let shift = center - before.center;
     // The window's own spread counts where it is larger than the baseline's; unclipped up to four deviations.
     let (wide_low, wide_high) = (median - 4.0 * before.sigma, median + 4.0 * before.sigma);

@@ -1,4 +1,5 @@
-//! Covariates that vary from run to run: what they explain is taken out before a series is judged.
+//! Covariates that vary from run to run, and daily and weekly patterns: what they explain is taken out before a series
+//! is judged.
 //!
 //! Effects are estimated from neighbouring runs alone, by least absolute deviations through the origin: a level change
 //! touches one pair of neighbours, so that it neither passes for an effect nor is taken for one. A covariate that
@@ -7,7 +8,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::seasons::Patterns;
 use super::stats::robust::{mad, median};
+use crate::model::clock::UnixNanos;
 use crate::model::{Metric, Series, SeriesPoint};
 
 /// Pairs of neighbouring runs below which an effect is not known.
@@ -22,13 +25,13 @@ const SIZE_STEP_MIN: f64 = 0.01;
 /// A series without what covariates explain.
 #[derive(Debug)]
 pub struct Adjusted<'a> {
-    /// The series at the usual input size and the usual model.
+    /// The series at the usual input size, model, hour and weekday.
     pub series: Cow<'a, Series>,
-    /// What was taken out: `input_size`, `model`.
+    /// What was taken out: `input_size`, `model`, `hour`, `weekday`.
     pub adjusted_for: Vec<String>,
 }
 
-/// Takes out what input size and model explain.
+/// Takes out what input size, model, hour and weekday explain.
 #[must_use]
 pub fn take_out(series: &Series) -> Adjusted<'_> {
     let mut adjusted = Adjusted { series: Cow::Borrowed(series), adjusted_for: Vec::new() };
@@ -45,6 +48,12 @@ pub fn take_out(series: &Series) -> Adjusted<'_> {
             logs = without;
             adjusted.adjusted_for.push(name.to_owned());
         }
+    }
+    let times: Vec<UnixNanos> = points.iter().map(|p| p.started_at).collect();
+    let patterns = Patterns::find(&times, &logs);
+    if !patterns.is_empty() {
+        logs.iter_mut().zip(&times).for_each(|(value, at)| *value -= patterns.effect(*at));
+        adjusted.adjusted_for.extend(patterns.names());
     }
     if !adjusted.adjusted_for.is_empty() {
         let mut own = series.clone();

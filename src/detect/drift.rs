@@ -1,8 +1,7 @@
 //! Slow drift: the newest runs against the oldest of the same level, since a baseline that slides along sees none.
 
 use super::gate::{GateSettings, Newest, judge};
-use super::segment::{ChangePoint, find_change_points};
-use super::settings::Settings;
+use super::segment::ChangePoint;
 use crate::model::{Finding, FindingKind, Metric, Series};
 
 /// Runs that a pinned level is taken of.
@@ -12,14 +11,20 @@ const BETWEEN_COUNT_MIN: usize = 20;
 /// Part of the limit of false discovery that drift may spend: it is a second look at every series.
 const SPENDING: f64 = 0.1;
 
-/// Findings of drift in series that have none of another kind.
+/// Findings of drift in series that have none of another kind, or one of a step that is part of a ramp; `changes` are the
+/// level changes of each, of its finite values since the last accepted change.
 #[must_use]
-pub fn find_drifts(series: &[Series], known: &[Finding], settings: &GateSettings) -> Vec<Finding> {
+pub fn find_drifts(
+    series: &[Series],
+    changes: &[Vec<ChangePoint>],
+    known: &[Finding],
+    settings: &GateSettings,
+) -> Vec<Finding> {
     let spanned: Vec<Series> = series
         .iter()
-        .filter(|one| one.key.metric != Metric::SuccessRate && !settings.pinned.contains_key(&one.key))
-        .filter(|one| known.iter().all(|finding| finding.series_key() != one.key))
-        .filter_map(|one| span(one, settings))
+        .zip(changes)
+        .filter(|(one, _)| one.key.metric != Metric::SuccessRate && !settings.pinned.contains_key(&one.key))
+        .filter_map(|(one, changes)| span(one, changes, known, settings))
         .collect();
     let mut found = Vec::new();
     for family in spanned.chunk_by(|a, b| a.key.pipeline == b.key.pipeline) {
@@ -74,7 +79,7 @@ fn squares_about_line(values: &[f64]) -> f64 {
 }
 
 // The oldest runs since the last change and the newest ones, side by side.
-fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
+fn span(series: &Series, changes: &[ChangePoint], findings: &[Finding], settings: &GateSettings) -> Option<Series> {
     let from = settings.accepted.get(&series.key).copied().unwrap_or(i64::MIN);
     let known: Vec<_> = series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).cloned().collect();
     let needed = PINNED_COUNT + BETWEEN_COUNT_MIN + settings.last;
@@ -82,8 +87,11 @@ fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
         return None;
     }
     let values: Vec<f64> = known.iter().map(|p| p.value).collect();
-    let found = find_change_points(&values, &Settings::default());
-    let start = found.last().filter(|_| !is_ramp(&values, &found)).map_or(0, |point| point.index);
+    let ramp = !changes.is_empty() && is_ramp(&values, changes);
+    if !ramp && findings.iter().any(|finding| finding.series_key() == series.key) {
+        return None;
+    }
+    let start = changes.last().filter(|_| !ramp).map_or(0, |point| point.index);
     let level = known.get(start..).filter(|level| level.len() >= needed)?;
     let points = level[..PINNED_COUNT].iter().chain(&level[level.len() - settings.last..]).cloned().collect();
     Some(Series { key: series.key.clone(), points })
@@ -92,6 +100,7 @@ fn span(series: &Series, settings: &GateSettings) -> Option<Series> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::online::ChangeKind;
 
     #[test]
     fn a_line_leaves_over_what_least_squares_says() {
@@ -101,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_step_is_no_ramp_and_a_ramp_is_one() {
-        let point = |index| ChangePoint { start: 0, index, end: 40, evidence: 9.0, effect_sigma: 9.0 };
+        let point =
+            |index| ChangePoint { start: 0, index, end: 40, evidence: 9.0, effect_sigma: 9.0, kind: ChangeKind::Step };
         let wobble = |at: usize| f64::from(u8::try_from(at * 7 % 5).unwrap()) / 50.0;
         let step: Vec<f64> = (0..40).map(|at| if at < 20 { 10.0 } else { 12.0 } + wobble(at)).collect();
         let ramp: Vec<f64> = (0..40).map(|at| 10.0 + at as f64 / 20.0 + wobble(at)).collect();

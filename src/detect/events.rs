@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::compare::describe;
-use super::online::JudgedValues;
+use super::judged::JudgedValues;
 use super::segment::ChangePoint;
 use super::settings::Settings;
 use super::stats::robust::{MAD_TO_SIGMA, mad, median};
@@ -157,10 +157,10 @@ fn error_of_ratio(a: &Spread, b: &Spread) -> f64 {
 fn spread_of(values: &[f64], floor: f64) -> Spread {
     let center = median(values);
     let core = (mad(values, center) * MAD_TO_SIGMA).max(floor);
-    let clipped: Vec<f64> = values.iter().map(|v| (v - center).clamp(-4.0 * core, 4.0 * core)).collect();
+    let clipped = values.iter().map(|v| (v - center).clamp(-4.0 * core, 4.0 * core));
     let n = values.len() as f64;
-    let variance = (clipped.iter().map(|d| d * d).sum::<f64>() / n).max(floor * floor);
-    let kurtosis = (clipped.iter().map(|d| d.powi(4)).sum::<f64>() / n / (variance * variance)).max(3.0);
+    let variance = (clipped.clone().map(|d| d * d).sum::<f64>() / n).max(floor * floor);
+    let kurtosis = (clipped.map(|d| d.powi(4)).sum::<f64>() / n / (variance * variance)).max(3.0);
     Spread { sigma: variance.sqrt(), kurtosis, count: n }
 }
 

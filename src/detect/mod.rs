@@ -16,15 +16,20 @@ mod explain;
 pub mod gate;
 #[cfg(feature = "store")]
 mod history;
+pub mod judged;
 pub mod limits;
 pub mod moved;
 pub mod online;
+pub mod place;
 pub mod rates;
 pub mod search;
+pub mod seasons;
 pub mod segment;
 pub mod settings;
+pub mod shape;
 pub mod simulate;
 pub mod stats;
+pub mod timed;
 pub mod whole;
 
 #[cfg(feature = "store")]

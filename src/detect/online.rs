@@ -1,8 +1,13 @@
 //! The online detector: values come one at a time, each change is raised once.
 
-use super::compare::{Comparison, Level, compare, describe, noisiest_spread};
+use std::borrow::Cow;
+
+use super::compare::{Comparison, Level, PieceSpreads, compare, describe_beside};
+use super::judged::JudgedValues;
+use super::place::{best_split, likeliest_split};
 use super::rates::{count_binary, find_rate_step};
 use super::settings::Settings;
+use super::shape::shape_of;
 use super::stats::robust::{autocorrelation, median};
 
 /// Share of the evidence that the cheap look must see.
@@ -12,8 +17,8 @@ const GLANCE_COUNT: usize = 6;
 
 /// Values for which noise is remembered.
 const NOISE_MEMORY: usize = 120;
-/// Values by which the likeliest place may lie before that of the best evidence.
-const PLACE_REACH: usize = 6;
+/// Most values of which the shape of a change is told.
+const SHAPE_MEMORY: usize = 150;
 
 /// How a level change came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -44,55 +49,6 @@ pub struct Alarm {
     pub splits: usize,
 }
 
-/// Values in the scale in which they are judged: logarithms as long as all values so far are positive.
-#[derive(Debug)]
-pub struct JudgedValues<'a> {
-    raw: &'a [f64],
-    logs: Vec<f64>,
-    /// From this position on the raw values are judged.
-    raw_from: usize,
-}
-
-impl<'a> JudgedValues<'a> {
-    /// Takes finite values.
-    #[must_use]
-    pub fn new(raw: &'a [f64]) -> Self {
-        let raw_from = raw.iter().position(|v| *v <= 0.0).unwrap_or(raw.len());
-        Self { raw, logs: raw[..raw_from].iter().map(|v| v.ln()).collect(), raw_from }
-    }
-
-    /// Values `start..end` as judged when `end - 1` has just arrived.
-    #[must_use]
-    pub fn slice(&self, start: usize, end: usize) -> &[f64] {
-        if end <= self.raw_from { &self.logs[start..end] } else { &self.raw[start..end] }
-    }
-
-    /// Whether `slice` up to `end` gives logarithms.
-    #[must_use]
-    pub fn is_log(&self, end: usize) -> bool {
-        end <= self.raw_from
-    }
-
-    /// A shift as a share of the level.
-    #[must_use]
-    pub fn shift_share(&self, end: usize, shift: f64, level: f64) -> f64 {
-        if self.is_log(end) {
-            shift.exp_m1()
-        } else if level == 0.0 {
-            f64::INFINITY * shift.signum()
-        } else {
-            shift / level.abs()
-        }
-    }
-
-    /// Least deviation that noise may have: 0.1 % of the level.
-    #[must_use]
-    pub fn sigma_floor(&self, start: usize, end: usize) -> f64 {
-        let slice = self.slice(start, end);
-        if self.is_log(end) { 0.001 } else { (median(slice).abs() * 0.001).max(f64::MIN_POSITIVE) }
-    }
-}
-
 /// Raises each change once, as values arrive one after the other; positions refer to `values`, which must be finite.
 #[must_use]
 pub fn replay(values: &[f64], settings: &Settings) -> Vec<Alarm> {
@@ -100,7 +56,9 @@ pub fn replay(values: &[f64], settings: &Settings) -> Vec<Alarm> {
     (0..values.len()).filter_map(|at| watch.look(at)).collect()
 }
 
-struct Watch<'a> {
+/// Looks at values as they arrive.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
     values: JudgedValues<'a>,
     settings: &'a Settings,
     /// First value since the last accepted change.
@@ -109,23 +67,44 @@ struct Watch<'a> {
     prior: Option<(f64, bool)>,
     /// Level and deviation for the cheap look, with the value at which it must be taken anew.
     glance: Option<(f64, f64, usize)>,
+    /// The oldest values since the last change, against which drift shows.
+    pinned: Option<Level>,
+    /// Spreads of pieces of the values as judged.
+    pieces: PieceSpreads,
     /// As many of the first values are zeros and ones.
     binary: usize,
+    /// Begin of the baseline before the last changes that went the same way, and these, signed.
+    same_way: (usize, Vec<usize>, f64),
 }
 
 impl<'a> Watch<'a> {
-    fn new(values: &'a [f64], settings: &'a Settings) -> Self {
+    pub(super) fn new(values: &'a [f64], settings: &'a Settings) -> Self {
         Self {
             values: JudgedValues::new(values),
             settings,
             start: 0,
             prior: None,
             glance: None,
+            pinned: None,
+            pieces: PieceSpreads::default(),
             binary: count_binary(values),
+            same_way: (0, Vec::new(), 0.0),
         }
     }
 
-    fn look(&mut self, at: usize) -> Option<Alarm> {
+    /// From now on looks at the same values in another form.
+    pub(super) fn judge_anew(&mut self, values: Cow<'a, [f64]>) {
+        self.values = JudgedValues::new(values);
+        (self.glance, self.pinned, self.pieces) = (None, None, PieceSpreads::default());
+    }
+
+    /// The values in the form in which they are looked at.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values.raw
+    }
+
+    /// Looks at the value that has just arrived.
+    pub(super) fn look(&mut self, at: usize) -> Option<Alarm> {
         let end = at + 1;
         if end <= self.binary {
             let known = &self.values.raw[self.start..end];
@@ -134,24 +113,34 @@ impl<'a> Watch<'a> {
             self.start = found.index;
             return Some(found);
         }
+        if at == self.values.raw_from {
+            // From here on another scale is judged.
+            (self.glance, self.pinned, self.pieces) = (None, None, PieceSpreads::default());
+        }
         let found = self.find_step(end).or_else(|| self.find_drift(end))?;
-        let before = self.describe(found.baseline_start, found.index, end);
+        let (_, before) = self.describe(found.baseline_start, found.index, end);
         self.prior = Some((before.sigma, self.values.is_log(end)));
         self.start = found.index;
-        self.glance = None;
+        (self.glance, self.pinned) = (None, None);
+        if self.same_way.2 * found.evidence <= 0.0 {
+            self.same_way = (found.baseline_start, Vec::new(), found.evidence.signum());
+        }
+        self.same_way.1.push(found.index);
         Some(found)
     }
 
-    fn describe(&self, start: usize, split: usize, end: usize) -> Level {
-        let all = self.values.slice(self.start.min(start), end);
-        let offset = start - self.start.min(start);
-        let stretch = &all[offset..offset + (split - start)];
+    // The level of `start..split` by its own values, and with the noise that is remembered; correlation left open.
+    fn describe(&mut self, start: usize, split: usize, end: usize) -> (Level, Level) {
+        let all = self.values.slice(0, end);
         let prior = self.prior.filter(|(_, log)| *log == self.values.is_log(end)).map(|(sigma, _)| sigma);
-        let mut level = describe(stretch, prior, self.values.sigma_floor(start, end));
-        let history = &all[..split - self.start.min(start)];
-        level.rho = noise_correlation(history, &level);
-        level.sigma = level.sigma.max(noisiest_spread(&history[history.len().saturating_sub(NOISE_MEMORY)..]));
-        level
+        let noisiest = self.pieces.noisiest(all, start..split);
+        let own = describe_beside(&all[start..split], noisiest, prior, self.values.sigma_floor(start, end));
+        let remembered = self.start.min(start).max(split.saturating_sub(NOISE_MEMORY));
+        (own, Level { sigma: own.sigma.max(self.pieces.noisiest(all, remembered..split)), ..own })
+    }
+
+    fn correlation(&self, own: &Level, start: usize, split: usize, end: usize) -> f64 {
+        noise_correlation(&self.values.slice(self.start.min(start), end)[..split - self.start.min(start)], own)
     }
 
     fn find_step(&mut self, end: usize) -> Option<Alarm> {
@@ -165,8 +154,17 @@ impl<'a> Watch<'a> {
         for count in self.screen(end, longest) {
             let split = end - count;
             let from = self.start.max(split.saturating_sub(s.baseline_count_max));
-            let before = self.describe(from, split, end);
-            let window = &self.values.slice(from, end)[split - from..];
+            let judged = self.values.slice(0, end);
+            if most_beyond(median(&judged[from..split]), &judged[split..]) < s.far_share_min {
+                continue;
+            }
+            let (own, mut before) = self.describe(from, split, end);
+            let window = &self.values.slice(0, end)[split..];
+            // Correlation weakens evidence: where there is too little without it, nobody need know it.
+            if !self.accepts(&before, window, &compare(&before, window), end, s.evidence_min) {
+                continue;
+            }
+            before.rho = self.correlation(&own, from, split, end);
             let found = compare(&before, window);
             if self.accepts(&before, window, &found, end, s.evidence_min)
                 && best.as_ref().is_none_or(|(_, _, held)| found.evidence.abs() > held.evidence.abs())
@@ -174,15 +172,29 @@ impl<'a> Watch<'a> {
                 best = Some((split, from, found));
             }
         }
-        best.map(|(split, baseline_start, found)| Alarm {
-            index: baseline_start + likeliest_split(self.values.slice(baseline_start, end), split - baseline_start),
-            seen_at: end - 1,
-            kind: ChangeKind::Step,
-            baseline_start,
-            evidence: found.evidence,
-            effect_sigma: found.effect_sigma,
-            splits: longest,
+        best.map(|(split, baseline_start, found)| {
+            let judged = self.values.slice(baseline_start, end);
+            let index = baseline_start + likeliest_split(judged, split - baseline_start);
+            Alarm {
+                index,
+                seen_at: end - 1,
+                kind: self.shape(baseline_start, index, found.evidence, end),
+                baseline_start,
+                evidence: found.evidence,
+                effect_sigma: found.effect_sigma,
+                splits: longest,
+            }
         })
+    }
+
+    // A slow ramp is cut into steps: together with the changes before that went the same way it is seen as one.
+    fn shape(&self, baseline_start: usize, index: usize, evidence: f64, end: usize) -> ChangeKind {
+        let (begin, earlier, sign) = &self.same_way;
+        let goes_on = sign * evidence > 0.0;
+        let from = if goes_on { (*begin).max(end.saturating_sub(SHAPE_MEMORY)) } else { baseline_start };
+        let earlier = earlier.iter().filter(|at| goes_on && **at > from && **at < index);
+        let splits: Vec<usize> = earlier.chain(std::iter::once(&index)).map(|at| at - from).collect();
+        shape_of(self.values.slice(from, end), &splits)
     }
 
     // Window lengths worth a full comparison: most looks are over after this one, which sorts nothing.
@@ -205,7 +217,6 @@ impl<'a> Watch<'a> {
     fn glance_level(&mut self, end: usize, longest: usize) -> (f64, f64) {
         if let Some((level, sigma, stale_at)) = self.glance
             && end < stale_at
-            && end - 1 != self.values.raw_from
         {
             return (level, sigma);
         }
@@ -214,7 +225,8 @@ impl<'a> Watch<'a> {
         let all = self.values.slice(from, end);
         // Right after a change the values before the longest window are few: then most of what there is must do.
         let stretch = if split - from >= 2 * longest { split - from } else { (all.len() * 2).div_ceil(3) };
-        let level = describe(&all[..stretch], None, self.values.sigma_floor(from, end));
+        let noisiest = self.pieces.noisiest(self.values.slice(0, end), from..from + stretch);
+        let level = describe_beside(&all[..stretch], noisiest, None, self.values.sigma_floor(from, end));
         self.glance = Some((level.median, level.sigma, end + GLANCE_COUNT));
         (level.median, level.sigma)
     }
@@ -233,13 +245,13 @@ impl<'a> Watch<'a> {
     }
 
     // A slow ramp carries a sliding baseline along; the first values since the last change stay where they are.
-    fn find_drift(&self, end: usize) -> Option<Alarm> {
+    fn find_drift(&mut self, end: usize) -> Option<Alarm> {
         let s = self.settings;
         let (pinned, newest) = (s.baseline_count_max / 2, s.window_count_max);
         if end - self.start < 2 * pinned + newest || !end.is_multiple_of(5) {
             return None;
         }
-        let before = self.describe(self.start, self.start + pinned, end);
+        let before = self.pinned_level(pinned, end);
         let all = self.values.slice(self.start, end);
         let window = &all[all.len() - newest..];
         let found = compare(&before, window);
@@ -256,6 +268,24 @@ impl<'a> Watch<'a> {
             splits: 1,
         })
     }
+
+    fn pinned_level(&mut self, count: usize, end: usize) -> Level {
+        if let Some(level) = self.pinned {
+            return level;
+        }
+        let (own, mut level) = self.describe(self.start, self.start + count, end);
+        level.rho = self.correlation(&own, self.start, self.start + count, end);
+        // Raw values have a resolution that hangs on all of them: nothing to keep.
+        self.pinned = Some(level).filter(|_| self.values.is_log(end));
+        level
+    }
+}
+
+// Share of a window that lies beyond a level, up or down, whichever is more.
+fn most_beyond(level: f64, window: &[f64]) -> f64 {
+    let above = window.iter().filter(|v| **v > level).count();
+    let below = window.iter().filter(|v| **v < level).count();
+    above.max(below) as f64 / window.len().max(1) as f64
 }
 
 /// Of few new values all must have moved by a third of the shift, of many seven in ten: two spikes among four values are
@@ -279,38 +309,6 @@ pub fn noise_correlation(history: &[f64], level: &Level) -> f64 {
     let chance = 0.8 / (clipped.len() as f64).sqrt();
     let rho = autocorrelation(&clipped) + 1.0 / clipped.len() as f64;
     if rho <= chance { 0.0 } else { rho.min(0.95) }
-}
-
-/// The likeliest place of a change that the evidence puts at `split`: where two levels leave the least rest. Evidence
-/// may well be greatest for a window that begins among values that lie apart by chance.
-#[must_use]
-pub fn likeliest_split(values: &[f64], split: usize) -> usize {
-    let (before, after) = (median(&values[..split]), median(&values[split..]));
-    let (low, high) = (before.min(after), before.max(after));
-    let reach = 0.5 * (high - low);
-    let first = split.saturating_sub(PLACE_REACH);
-    let clipped: Vec<f64> = values.iter().map(|v| v.clamp(low - reach, high + reach)).collect();
-    let place = best_split(&clipped, 2);
-    if place >= first && place < values.len() { place } else { split }
-}
-
-/// Position that splits values into the two parts whose means lie farthest apart, weighed by their sizes.
-#[must_use]
-pub fn best_split(values: &[f64], count_min: usize) -> usize {
-    let total: f64 = values.iter().sum();
-    let n = values.len() as f64;
-    let (mut best, mut place, mut left) = (-1.0, values.len() / 2, 0.0);
-    for (index, value) in values.iter().enumerate() {
-        if index >= count_min && values.len() - index >= count_min {
-            let k = index as f64;
-            let gain = (left - total * k / n).powi(2) / (k * (n - k)).max(1.0);
-            if gain > best {
-                (best, place) = (gain, index);
-            }
-        }
-        left += value;
-    }
-    place
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub fn settle_rate_splits(
         for place in 0..splits.len() {
             let from = settled.last().map_or(0, |(at, _, _)| *at);
             let to = splits.get(place + 1).copied().unwrap_or(values.len());
-            let at = from + super::online::best_split(&values[from..to], WINDOW_COUNT_MIN);
+            let at = from + super::place::best_split(&values[from..to], WINDOW_COUNT_MIN);
             settled.push((at, from..to, two_sided_evidence(&values[from..at], &values[at..to])));
         }
         let weakest = settled.iter().enumerate().min_by(|a, b| a.1.2.abs().total_cmp(&b.1.2.abs()));

@@ -1,10 +1,12 @@
 //! Change points of a whole series, with hindsight: every stretch may use what came after it.
 
 use super::compare::{Comparison, Level, compare, describe};
-use super::online::{Alarm, JudgedValues, noise_correlation, replay};
+use super::judged::JudgedValues;
+use super::online::{Alarm, ChangeKind, noise_correlation, replay};
 use super::rates::{count_binary, settle_rate_splits};
 use super::search::adjust_for_search;
 use super::settings::Settings;
+use super::shape::shape_of;
 use super::stats::normal::two_sided;
 use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
 
@@ -28,6 +30,8 @@ pub struct ChangePoint {
     pub start: usize,
     /// End of the stretch after (exclusive).
     pub end: usize,
+    /// At one value, or over many.
+    pub kind: ChangeKind,
     /// Signed normal deviate.
     pub evidence: f64,
     /// Shift in deviations of the noise.
@@ -80,6 +84,7 @@ fn find_rate_changes(values: &[f64], alarms: &[Alarm], settings: &Settings) -> V
             index,
             start: span.start,
             end: span.end,
+            kind: ChangeKind::Step,
             evidence,
             effect_sigma: evidence / ((span.end - index) as f64).sqrt(),
         })
@@ -213,8 +218,20 @@ impl Scan<'_> {
         }
     }
 
+    // A slow ramp is cut into steps: beside neighbours that go the same way it is seen as one.
+    fn shape_of_point(&self, points: &[ChangePoint], place: usize) -> ChangeKind {
+        let point = &points[place];
+        let same = |other: Option<&ChangePoint>| other.copied().filter(|other| other.evidence * point.evidence > 0.0);
+        let (before, after) = (same(place.checked_sub(1).and_then(|at| points.get(at))), same(points.get(place + 1)));
+        let from = before.map_or(point.start, |other| other.start).max(point.index.saturating_sub(REACH));
+        let to = after.map_or(point.end, |other| other.end).min(point.index + REACH);
+        let around = [before, Some(*point), after].into_iter().flatten().map(|other| other.index);
+        let splits: Vec<usize> = around.filter(|at| *at > from && *at < to).map(|at| at - from).collect();
+        shape_of(&self.judged.slice(0, self.n)[from..to], &splits)
+    }
+
     fn evaluate_all(&self, splits: &[usize]) -> Vec<ChangePoint> {
-        (0..splits.len())
+        let mut points: Vec<ChangePoint> = (0..splits.len())
             .map(|place| {
                 let (start, end) = neighbours(splits, place, self.n);
                 let found = self.compare_around(start, splits[place], end);
@@ -222,11 +239,15 @@ impl Scan<'_> {
                     index: splits[place],
                     start,
                     end,
+                    kind: ChangeKind::Step,
                     evidence: found.evidence,
                     effect_sigma: found.effect_sigma,
                 }
             })
-            .collect()
+            .collect();
+        let kinds: Vec<ChangeKind> = (0..points.len()).map(|place| self.shape_of_point(&points, place)).collect();
+        points.iter_mut().zip(kinds).for_each(|(point, kind)| point.kind = kind);
+        points
     }
 }
 

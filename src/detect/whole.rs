@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::covariates::{Adjusted, take_out};
 use super::drift::find_drifts;
-use super::gate::{GateSettings, Newest, judge};
+use super::gate::{GateSettings, Newest, find_odd, judge, judge_with_changes};
 use super::limits::find_crossed;
 use super::moved::find_moved;
-use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Verdict, VerdictWord};
+use crate::model::{Cause, Finding, FindingKind, Series, SeriesKey, Severity, Verdict, VerdictWord};
 
 /// Largest adjusted p-value of what is suspected.
 pub(super) const SUSPECTED_P_MAX: f64 = 0.05;
@@ -31,13 +31,16 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     let own: Vec<Series> = adjusted.iter().map(|one| one.series.clone().into_owned()).collect();
     let loose =
         GateSettings { false_discovery_max: settings.false_discovery_max.max(SUSPECTED_P_MAX), ..settings.clone() };
-    let mut verdict = judge(&own, &loose);
+    let (mut verdict, changes) = judge_with_changes(&own, &loose);
     let (proven, open): (Vec<Finding>, Vec<Finding>) =
         std::mem::take(&mut verdict.findings).into_iter().partition(|f| f.p_value <= settings.false_discovery_max);
     verdict.findings = proven;
     if settings.newest == Newest::Last {
         let moved = find_moved(&own, settings);
-        verdict.findings.extend(find_drifts(&own, &verdict.findings, settings));
+        let drifts = find_drifts(&own, &changes, &verdict.findings, settings);
+        // A step that is part of a ramp is told as what it is.
+        verdict.findings.retain(|step| drifts.iter().all(|drift| !drift.is_of_series(step)));
+        verdict.findings.extend(drifts);
         verdict.findings.extend(moved);
         // A limit is kept or not, whatever explains it.
         let plain: Vec<Series> = series.iter().filter(judged).cloned().collect();
@@ -47,9 +50,22 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     let machines: Vec<Series> =
         controls.iter().chain(series.iter().filter(|one| policy.is_control(&one.key))).cloned().collect();
     excuse(&mut verdict.findings, &judge(&machines, settings).findings);
+    let mut suspected: Vec<Finding> = open.into_iter().filter(|finding| finding.actionable).collect();
+    if settings.newest == Newest::Last {
+        suspect_odd(&own, &mut verdict.findings, &mut suspected, settings);
+    }
     settle(&mut verdict, settings);
-    let suspected = open.into_iter().filter(|finding| finding.actionable).collect();
     Judgement { verdict, suspected }
+}
+
+// Newest runs that are odd where nothing else is found: shown beside what is confirmed, but no regression yet.
+fn suspect_odd(series: &[Series], findings: &mut Vec<Finding>, suspected: &mut Vec<Finding>, settings: &GateSettings) {
+    let odd: Vec<Finding> = find_odd(series, settings)
+        .into_iter()
+        .filter(|odd| odd.actionable && findings.iter().chain(&*suspected).all(|known| !known.is_of_series(odd)))
+        .collect();
+    findings.extend(odd.iter().map(|odd| Finding { severity: Severity::None, actionable: false, ..odd.clone() }));
+    suspected.extend(odd);
 }
 
 fn name_covariates(findings: &mut [Finding], adjusted: &[Adjusted<'_>]) {
@@ -133,8 +149,9 @@ pub(super) fn add(all: &mut Verdict, one: Verdict) {
 mod tests {
     use super::*;
     use crate::detect::simulate::noise::Draws;
+    use crate::detect::simulate::patterns::draw_weekly;
     use crate::model::policy::Rule;
-    use crate::model::{Metric, Policy, SeriesContext, SeriesPoint, Severity};
+    use crate::model::{Metric, Policy, SeriesContext, SeriesPoint};
     use std::sync::Arc;
 
     fn series(pipeline: &str, host: &str, first: i64, values: Vec<f64>) -> Series {
@@ -204,6 +221,66 @@ mod tests {
         let values = (0..180).map(|at| 10.0 * (0.0012 * f64::from(at) + 0.03 * draws.normal()).exp()).collect();
         let verdict = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default()).verdict;
         assert_eq!(verdict.findings.iter().map(|f| f.kind).collect::<Vec<_>>(), [FindingKind::Drift], "{verdict:?}");
+    }
+
+    #[test]
+    fn a_ramp_is_a_drift_and_a_step_is_none() {
+        let kinds = |seed: u64, level: fn(usize) -> f64| -> Vec<FindingKind> {
+            let mut draws = Draws::new(seed, 2);
+            let values = (0..150).map(|at| 10.0 * (level(at) + 0.03 * draws.normal()).exp()).collect();
+            let told = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default()).verdict;
+            told.findings.iter().map(|finding| finding.kind).collect()
+        };
+        for seed in 0..10 {
+            assert_eq!(kinds(seed, |at| 0.004 * at as f64), [FindingKind::Drift], "{seed}");
+            assert_eq!(kinds(seed, |at| if at >= 140 { 0.15 } else { 0.0 }), [FindingKind::Step], "{seed}");
+        }
+    }
+
+    fn daily(seed: u64, factor: f64) -> Series {
+        let (times, mut values) = draw_weekly(70, 0.3, seed);
+        values.iter_mut().skip(60).for_each(|value| *value *= factor);
+        let mut one = series("build", "large", 0, values);
+        one.points.iter_mut().zip(times).for_each(|(point, at)| point.started_at = at);
+        one
+    }
+
+    #[test]
+    fn beside_a_weekly_pattern_a_step_is_found_and_the_pattern_alone_raises_nothing() {
+        let judged = |seed, factor| judge_whole(&[daily(seed, factor)], &[], &GateSettings::default()).verdict.findings;
+        let found = judged(1, 1.12);
+        assert!(matches!(&found[..], [one] if ["59", "60", "61"].contains(&one.since_run.as_str())), "{found:?}");
+        assert_eq!(found[0].explanation.adjusted_for, ["weekday"]);
+        assert!((0..60).filter(|seed| !judged(*seed, 1.0).is_empty()).count() <= 1);
+    }
+
+    #[test]
+    fn odd_newest_runs_are_suspected_until_three_confirm_them() {
+        let with = |odd: usize, factor: f64| {
+            let values = noisy(5, &[(40, 10.0), (odd, 10.0 * factor)]);
+            judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default())
+        };
+        for odd in [1, 2] {
+            let told = with(odd, 2.0);
+            let [finding] = &told.verdict.findings[..] else { panic!("{told:?}") };
+            assert_eq!((told.verdict.verdict, told.suspected.len()), (VerdictWord::Pass, 1));
+            assert_eq!(
+                (finding.kind, finding.severity, finding.actionable),
+                (FindingKind::Suspected, Severity::None, false)
+            );
+            assert_eq!((finding.since_run.as_str(), finding.n_current), ("40", odd));
+        }
+        assert_eq!(with(3, 2.0).verdict.verdict, VerdictWord::Fail);
+        // For the better there is nothing to suspect.
+        assert!(with(1, 0.5).verdict.findings.is_empty());
+    }
+
+    #[test]
+    fn an_odd_run_such_as_there_were_before_is_no_news() {
+        let mut values = noisy(6, &[(50, 10.0)]);
+        (values[20], values[49]) = (25.0, 20.0);
+        let told = judge_whole(&[series("build", "large", 0, values)], &[], &GateSettings::default());
+        assert!(told.verdict.findings.is_empty() && told.suspected.is_empty(), "{told:?}");
     }
 
     #[test]

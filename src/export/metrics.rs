@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde::Deserialize;
 
 use super::exposition::{Exemplar, Family, FamilyKind, Sample};
-use crate::model::Verdict;
+use crate::model::{FindingKind, Verdict};
 use crate::otlp::access::Denial;
 use crate::otlp::serve::ConnectionStats;
 use crate::otlp::stats::SignalSnapshot;
@@ -193,7 +193,8 @@ fn verdict_families(verdict: &Verdict) -> Vec<Family> {
             *active.entry((known.label(&finding.pipeline), severity)).or_insert(0.0) += 1.0;
         }
         // Levels of several pipelines have no sum: those without a label of their own are left out.
-        if finding.baseline != 0.0 && finding.step.is_none() && known.0.contains(&finding.pipeline) {
+        let confirmed = finding.kind != FindingKind::Suspected && known.0.contains(&finding.pipeline);
+        if confirmed && finding.baseline != 0.0 && finding.step.is_none() {
             let labels = vec![
                 ("pipeline", finding.pipeline.clone()),
                 ("metric", finding.metric.as_str().to_owned()),

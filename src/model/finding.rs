@@ -100,7 +100,7 @@ pub struct Explanation {
     pub steps: Vec<StepShare>,
     /// Attributes that differ in the new runs, most telling first.
     pub attributes: Vec<Lift>,
-    /// Covariates that were taken out before the change was judged: `input_size`, `model`.
+    /// Covariates that were taken out before the change was judged: `input_size`, `model`, `hour`, `weekday`.
     pub adjusted_for: Vec<String>,
     /// The alert that tells of it.
     pub alert_id: Option<String>,

@@ -44,6 +44,7 @@ pub fn what(finding: &Finding) -> String {
     match finding.kind {
         FindingKind::Variance => format!("{} spread {}", finding.metric.label(), change(finding)),
         FindingKind::Limit => format!("{} beyond its limit by {}", finding.metric.label(), change(finding)),
+        FindingKind::Suspected => format!("{} {} suspected", finding.metric.label(), change(finding)),
         _ => format!("{} {}", finding.metric.label(), change(finding)),
     }
 }

@@ -2,17 +2,19 @@
 
 pub mod read;
 pub mod text;
+mod times;
 
 use serde::Serialize;
 
 use super::confidence::{confidence_of_alarm, confidence_of_change};
 use super::events::{Event, find_events};
-use super::online::{Alarm, ChangeKind, replay};
+use super::online::{Alarm, ChangeKind};
 use super::search::adjust_for_search;
 use super::segment::find_with_alarms;
 use super::settings::Settings;
 use super::stats::normal::two_sided;
 use super::stats::robust::median;
+use super::timed::{Raised, replay_timed, take_out_patterns};
 use crate::model::{Metric, Severity};
 
 pub use read::{AnalyzeError, FormatHint, read_series, series_of_columns};
@@ -47,6 +49,8 @@ pub struct AnalyzedChange {
     pub p_value: f64,
     /// How sure, 0 to 1, calibrated.
     pub confidence: f64,
+    /// Step or drift.
+    pub kind: ChangeKind,
 }
 
 /// One alarm, had the values come one at a time. The JSON names are a contract.
@@ -57,8 +61,6 @@ pub struct AnalyzedAlarm {
     pub change: AnalyzedChange,
     /// Position of the value on whose arrival it was raised.
     pub seen_at: usize,
-    /// Step or drift.
-    pub kind: ChangeKind,
     /// How bad, by size, with the bands of a duration.
     pub severity: Severity,
 }
@@ -77,6 +79,9 @@ pub struct AnalyzedSeries {
     pub alarms: Option<Vec<AnalyzedAlarm>>,
     /// Outliers, suspected changes and shifts of the spread: shown, never gating.
     pub events: Vec<Event>,
+    /// Patterns that were taken out before change points were sought, and out of their levels: `hour`, `weekday`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adjusted_for: Vec<String>,
 }
 
 /// Analyses every series, on as many threads as there are cores.
@@ -111,9 +116,8 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
     let (places, values): (Vec<usize>, Vec<f64>) =
         input.values.iter().enumerate().filter_map(|(i, v)| v.filter(|v| v.is_finite()).map(|v| (i, v))).unzip();
     let time = |index: usize| input.times.get(places[index]).filter(|t| !t.is_empty()).cloned();
-    let change = |index: usize, before: &[f64], after: &[f64], p_value: f64, confidence: f64| {
-        let (low, high) = (median(before), median(after));
-        AnalyzedChange {
+    let change =
+        |index: usize, (low, high): (f64, f64), p_value: f64, confidence: f64, kind: ChangeKind| AnalyzedChange {
             index: places[index],
             time: time(index),
             before: low,
@@ -122,24 +126,26 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
             direction: if high >= low { "up" } else { "down" },
             p_value,
             confidence,
-        }
-    };
-    let raised = replay(&values, settings);
-    let points = find_with_alarms(&values, &raised, settings);
+            kind,
+        };
+    let clock = times::read_times(&input.times, &places);
+    let raised = replay_timed(&values, &clock, settings);
+    let alarms: Vec<Alarm> = raised.iter().map(|one| one.alarm).collect();
+    let (values, adjusted_for) = take_out_patterns(&values, &clock, values.len()).unwrap_or((values, Vec::new()));
+    let points = find_with_alarms(&values, &alarms, settings);
     let change_points = points
         .iter()
         .map(|p| {
             let p_value = adjust_for_search(two_sided(p.evidence), p.end - p.start);
-            let (before, after) = (&values[p.start..p.index], &values[p.index..p.end]);
-            change(p.index, before, after, p_value, confidence_of_change(p.evidence))
+            let levels = (median(&values[p.start..p.index]), median(&values[p.index..p.end]));
+            change(p.index, levels, p_value, confidence_of_change(p.evidence), p.kind)
         })
         .collect();
-    let alarm = |a: &Alarm| {
-        let (before, after) = (&values[a.baseline_start..a.index], &values[a.index..=a.seen_at]);
+    let alarm = |Raised { alarm: a, before, after }: &Raised| {
         let p_value = adjust_for_search(two_sided(a.evidence), a.splits);
-        let change = change(a.index, before, after, p_value, confidence_of_alarm(a.evidence));
+        let change = change(a.index, (*before, *after), p_value, confidence_of_alarm(a.evidence), a.kind);
         let severity = severity_of(change.change_percent);
-        AnalyzedAlarm { change, seen_at: places[a.seen_at], kind: a.kind, severity }
+        AnalyzedAlarm { change, seen_at: places[a.seen_at], severity }
     };
     let alarms = replayed.then(|| raised.iter().map(alarm).collect());
     let mut events = find_events(&values, &points, settings);
@@ -147,7 +153,7 @@ pub fn analyze(input: &PlainSeries, settings: &Settings, replayed: bool) -> Anal
         event.index = places[event.index];
         event.seen_at = places[event.seen_at];
     }
-    AnalyzedSeries { name: input.name.clone(), n: values.len(), change_points, alarms, events }
+    AnalyzedSeries { name: input.name.clone(), n: values.len(), change_points, alarms, events, adjusted_for }
 }
 
 // A plain series has no metric: the bands of a duration, both ways, stand in.
@@ -208,11 +214,16 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_ramp_is_raised() {
+    fn a_slow_ramp_is_raised_as_a_drift() {
         let mut draws = crate::detect::simulate::noise::Draws::new(5, 5);
         let values: Vec<f64> = (0..300)
             .map(|i| 100.0 * (1.0 + 0.002 * f64::from((i - 80).max(0))) * (1.0 + 0.03 * draws.normal()))
             .collect();
-        assert!(analyze(&series(&values), &Settings::default(), true).alarms.is_some_and(|a| !a.is_empty()));
+        let found = analyze(&series(&values), &Settings::default(), true);
+        let drifts = |changes: &[&AnalyzedChange]| changes.iter().filter(|c| c.kind == ChangeKind::Drift).count();
+        let alarms: Vec<&AnalyzedChange> = found.alarms.iter().flatten().map(|alarm| &alarm.change).collect();
+        assert!(drifts(&alarms) >= 1 && 2 * drifts(&alarms) >= alarms.len(), "{alarms:?}");
+        let points: Vec<&AnalyzedChange> = found.change_points.iter().collect();
+        assert!(2 * drifts(&points) >= points.len(), "{points:?}");
     }
 }

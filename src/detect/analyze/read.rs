@@ -1,5 +1,8 @@
 //! Plain series from JSON, JSON lines, CSV, and tables of text.
 
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::PlainSeries;
@@ -97,14 +100,35 @@ fn read_json(text: &str) -> Result<Vec<PlainSeries>, AnalyzeError> {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
 enum Document {
     One(Given),
     Many(Vec<Given>),
 }
 
-#[derive(serde::Deserialize)]
+// Told apart by their first character: to try one after the other, every number would have to be kept twice.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Document;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a series {\"values\": [...]} or an array of such")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Document, A::Error> {
+                Given::deserialize(MapAccessDeserializer::new(map)).map(Document::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Document, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Document::Many)
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+#[derive(Deserialize)]
 struct Given {
     name: Option<String>,
     values: Vec<Option<f64>>,

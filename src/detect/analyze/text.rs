@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::online::ChangeKind;
 use super::{AnalyzedChange, AnalyzedSeries};
 use crate::model::unit::{format_change_percent, significant};
 
@@ -29,8 +30,9 @@ pub fn write_text(series: &[AnalyzedSeries]) -> String {
 fn describe(change: &AnalyzedChange) -> String {
     let percent = change.change_percent.map_or_else(|| "from zero".to_owned(), format_change_percent);
     let time = change.time.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
+    let slowly = if change.kind == ChangeKind::Drift { ", slowly" } else { "" };
     format!(
-        "since value {}{time}: {} to {}, {percent}, confidence {:.2}",
+        "since value {}{time}: {} to {}, {percent}{slowly}, confidence {:.2}",
         change.index,
         significant(change.before),
         significant(change.after),

@@ -3,7 +3,8 @@
 use super::GateSettings;
 use super::case::Case;
 use super::permute::clipped_scores;
-use crate::detect::online::{JudgedValues, best_split};
+use crate::detect::judged::JudgedValues;
+use crate::detect::place::best_split;
 use crate::detect::stats::robust::{autocorrelation, mean};
 use crate::model::Metric;
 

@@ -7,9 +7,11 @@ use super::case::Case;
 use super::permute::{SplitFactors, clipped_scores};
 use super::rate::scan_rise;
 use crate::detect::compare::{Comparison, Level, compare, describe};
-use crate::detect::online::{JudgedValues, bears_the_shift, best_split};
+use crate::detect::judged::JudgedValues;
+use crate::detect::online::bears_the_shift;
+use crate::detect::place::best_split;
 use crate::detect::search::adjust_for_search;
-use crate::detect::segment::find_change_points;
+use crate::detect::segment::{ChangePoint, find_change_points};
 use crate::detect::settings::Settings;
 use crate::detect::stats::normal::{two_sided, upper_quantile};
 use crate::detect::stats::rank::estimate_shift;
@@ -74,7 +76,18 @@ impl Examined {
     }
 }
 
-pub(super) fn examine(case: &Case, rho: f64, settings: &GateSettings) -> Examined {
+/// Level changes of a series among whose newest runs one is searched; none of a rate, nor of a series that is too short
+/// for an older level.
+pub(super) fn level_changes(case: &Case, settings: &GateSettings) -> Vec<ChangePoint> {
+    let is_level = case.fixed_split.is_none() && case.key.metric != Metric::SuccessRate;
+    if !is_level || case.values.len() <= settings.last + settings.baseline_count_min {
+        return Vec::new();
+    }
+    find_change_points(&case.values, &Settings::default())
+}
+
+/// Looks at one series; `changes` are its [`level_changes`], `rho` the correlation of neighbouring runs to allow for.
+pub(super) fn examine(case: &Case, changes: &[ChangePoint], rho: f64, settings: &GateSettings) -> Examined {
     let n = case.values.len();
     let (newest_min, baseline_min) = (settings.newest_count_min, settings.baseline_count_min);
     if let Some(split) = case.fixed_split {
@@ -87,22 +100,17 @@ pub(super) fn examine(case: &Case, rho: f64, settings: &GateSettings) -> Examine
     if n < newest_min + baseline_min {
         return Examined::Insufficient { needed: newest_min + baseline_min - n };
     }
-    let start = baseline_start(case, settings);
+    let start = baseline_start(n, changes, settings);
     let first = n.saturating_sub(settings.last).max(start + baseline_min);
     Examined::Checked(best_of(case, start, first..=n - newest_min, rho, settings))
 }
 
 // Begins after the last change that is too old to be judged again; with at least a baseline's worth of runs.
-fn baseline_start(case: &Case, settings: &GateSettings) -> usize {
-    let n = case.values.len();
-    if case.key.metric == Metric::SuccessRate || n <= settings.last + settings.baseline_count_min {
-        return 0;
-    }
-    let reach = n.saturating_sub(settings.last + 2 * settings.baseline_count_max);
-    let oldest_judged = n - settings.last;
-    find_change_points(&case.values[reach..], &Settings::default())
+fn baseline_start(n: usize, changes: &[ChangePoint], settings: &GateSettings) -> usize {
+    let oldest_judged = n.saturating_sub(settings.last);
+    changes
         .iter()
-        .map(|point| reach + point.index)
+        .map(|point| point.index)
         .filter(|index| *index < oldest_judged && n - index >= settings.baseline_count_min + settings.newest_count_min)
         .max()
         .unwrap_or(0)

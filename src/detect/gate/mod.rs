@@ -3,6 +3,7 @@
 mod case;
 mod correlation;
 mod examine;
+mod odd;
 mod permute;
 mod rate;
 mod recommend;
@@ -12,14 +13,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use case::Newest;
+pub use odd::find_odd;
 pub(super) use recommend::tell_cause;
 pub use severity::{Size, grade};
 
 use case::{Case, collect_cases};
 use correlation::correlate_noise;
-use examine::{Change, Examined, examine};
+use examine::{Change, Examined, examine, level_changes};
 
 use super::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
+use super::segment::ChangePoint;
 use super::stats::multiple::adjust_weighted;
 use crate::model::clock::UnixNanos;
 use crate::model::unit::format_time;
@@ -84,13 +87,24 @@ impl Default for GateSettings {
 /// Values that are not finite are passed over. Findings come worst first, and among those of one run the cause first.
 #[must_use]
 pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
+    judge_with_changes(series, settings).0
+}
+
+/// The same with the level changes that each series was found to have on the way: none where they were of no use.
+pub(super) fn judge_with_changes(series: &[Series], settings: &GateSettings) -> (Verdict, Vec<Vec<ChangePoint>>) {
     let cases = collect_cases(series, settings);
     let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, case) in cases.iter().enumerate() {
         families.entry(case.key.pipeline.as_str()).or_default().push(place);
     }
     let noise = correlate_noise(&cases, families.values(), settings);
-    let examined: Vec<Examined> = cases.iter().zip(noise).map(|(case, rho)| examine(case, rho, settings)).collect();
+    let changes: Vec<Vec<ChangePoint>> = cases.iter().map(|case| level_changes(case, settings)).collect();
+    let examined: Vec<Examined> = cases
+        .iter()
+        .zip(&changes)
+        .zip(noise)
+        .map(|((case, changes), rho)| examine(case, changes, rho, settings))
+        .collect();
     let mut findings = Vec::new();
     for places in families.values() {
         findings.extend(judge_family(&cases, &examined, places, settings));
@@ -107,7 +121,7 @@ pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
         (false, 0) => VerdictWord::InsufficientData,
         (false, _) => VerdictWord::Pass,
     };
-    Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }
+    (Verdict { verdict, findings, series_checked, series_insufficient, runs_needed: needs.min() }, changes)
 }
 
 /// A series' likeliest change, whether or not it would be told.
@@ -127,7 +141,8 @@ pub struct Likeliest {
 pub fn likeliest_change(series: &[Series], settings: &GateSettings) -> Option<Likeliest> {
     let cases = collect_cases(series, settings);
     let noise = correlate_noise(&cases, std::iter::once(&vec![0]), settings);
-    let examined = examine(cases.first()?, *noise.first()?, settings);
+    let case = cases.first()?;
+    let examined = examine(case, &level_changes(case, settings), *noise.first()?, settings);
     let change = examined.change()?;
     let (p_value, reaches_floor, difference) = (change.p_value, change.reaches_floor, change.difference);
     Some(Likeliest { p_value, reaches_floor, difference })

@@ -5,6 +5,7 @@ pub mod gate;
 pub mod noise;
 pub mod online;
 pub(crate) mod parallel;
+pub mod patterns;
 pub mod shapes;
 mod tables;
 
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 /// How much to simulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimulateOptions {
-    /// Seed; the tables of docs/accuracy.md use 11.
+    /// Seed; the tables of docs/accuracy.md use 22.
     pub seed: u64,
     /// Series a row of the online tables.
     pub series: usize,
@@ -36,6 +37,7 @@ pub fn simulate(options: SimulateOptions, out: &mut impl Write) -> io::Result<()
     tables::print_gate_power(options, out)?;
     tables::print_rates(options, out)?;
     tables::print_shapes(options, out)?;
+    tables::print_patterns(options, out)?;
     tables::print_p_values(options, out)?;
     tables::print_calibration(options, out)
 }

@@ -3,7 +3,7 @@
 use super::noise::{Draws, Noise};
 use super::parallel::map_seeds;
 use crate::detect::events::{EventKind, find_events};
-use crate::detect::online::replay;
+use crate::detect::online::{ChangeKind, replay};
 use crate::detect::segment::find_with_alarms;
 use crate::detect::settings::Settings;
 
@@ -12,6 +12,8 @@ use crate::detect::settings::Settings;
 pub enum Shape {
     /// Rises by this share of the level a value.
     Ramp(f64),
+    /// Rises by this share of the level at once.
+    Step(f64),
     /// The spread is this many times what it was.
     Spread(f64),
     /// One value this many times its level, then as before.
@@ -25,11 +27,18 @@ pub struct ShapeRow {
     pub shape: Shape,
     /// Share with a level alarm after it began.
     pub alarm: f64,
+    /// Share of all level alarms after it began that are called a drift; NaN without any.
+    pub alarms_drift: f64,
+    /// The same of change points with hindsight.
+    pub points_drift: f64,
     /// Share with a variance event near its begin or later.
     pub variance: f64,
     /// Share with an outlier event at its place.
     pub outlier: f64,
 }
+
+// Alarm, variance, outlier; drifts among alarms, alarms, drifts among change points, change points.
+type Said = (bool, bool, bool, [usize; 4]);
 
 /// `count` series of normal noise, coefficient of variation `cv`, to which `shape` happens after `before` of `before +
 /// after` values.
@@ -41,24 +50,32 @@ pub fn simulate_shape(shape: Shape, cv: f64, before: usize, after: usize, seed: 
         for (step, value) in values[before..].iter_mut().enumerate() {
             match shape {
                 Shape::Ramp(share) => *value *= 1.0 + share * (step + 1) as f64,
+                Shape::Step(share) => *value *= 1.0 + share,
                 Shape::Spread(ratio) => *value = 100.0 + (*value - 100.0) * ratio,
                 Shape::Outlier(factor) if step == 0 => *value *= factor,
                 Shape::Outlier(_) => {}
             }
         }
         let raised = replay(&values, &settings);
-        let events = find_events(&values, &find_with_alarms(&values, &raised, &settings), &settings);
+        let points = find_with_alarms(&values, &raised, &settings);
+        let events = find_events(&values, &points, &settings);
+        let late: Vec<ChangeKind> = raised.iter().filter(|a| a.seen_at >= before).map(|a| a.kind).collect();
+        let drifts = |kinds: &[ChangeKind]| kinds.iter().filter(|kind| **kind == ChangeKind::Drift).count();
+        let of_points: Vec<ChangeKind> = points.iter().map(|p| p.kind).collect();
         let any =
             |kind: EventKind, near: &dyn Fn(usize) -> bool| events.iter().any(|e| e.kind == kind && near(e.index));
         (
             raised.iter().any(|a| a.seen_at >= before),
             any(EventKind::Variance, &|index| index + 20 >= before),
             any(EventKind::Outlier, &|index| index == before),
+            [drifts(&late), late.len(), drifts(&of_points), of_points.len()],
         )
     });
-    let share =
-        |of: fn(&(bool, bool, bool)) -> bool| said.iter().filter(|s| of(s)).count() as f64 / count.max(1) as f64;
-    ShapeRow { shape, alarm: share(|s| s.0), variance: share(|s| s.1), outlier: share(|s| s.2) }
+    let share = |of: fn(&Said) -> bool| said.iter().filter(|s| of(s)).count() as f64 / count.max(1) as f64;
+    let total = |place: usize| said.iter().map(|s| s.3[place]).sum::<usize>() as f64;
+    let (alarms_drift, points_drift) = (total(0) / total(1), total(2) / total(3));
+    let (alarm, variance, outlier) = (share(|s| s.0), share(|s| s.1), share(|s| s.2));
+    ShapeRow { shape, alarm, alarms_drift, points_drift, variance, outlier }
 }
 
 /// A failure rate that changes, or not, as values come.

@@ -7,6 +7,7 @@ use super::calibrate::{calibration_error, draw_gate_confidences};
 use super::gate::{Plan, oracle_power, oracle_rate_power, simulate_coverage, simulate_gate, simulate_p_values};
 use super::noise::Noise;
 use super::online::{simulate_false_alarms, simulate_step};
+use super::patterns::simulate_pattern;
 use super::shapes::{Shape, simulate_rate, simulate_shape};
 use crate::detect::settings::Settings;
 use crate::model::Metric;
@@ -99,10 +100,15 @@ pub(super) fn print_rates(options: SimulateOptions, out: &mut impl Write) -> io:
 
 pub(super) fn print_shapes(options: SimulateOptions, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "### Other shapes: share of series with each word (normal noise, CV 3 %, after 100 values)\n")?;
-    writeln!(out, "| shape | alarm | variance event | outlier event |\n|---|---|---|---|")?;
+    writeln!(
+        out,
+        "| shape | alarm | of alarms drift | of change points drift | variance event | outlier event |\n|---|---|---|---|---|---|"
+    )?;
     let shapes = [
         ("ramp of 0.1 % a value, 200 values", Shape::Ramp(0.001), 200),
         ("ramp of 0.3 % a value, 100 values", Shape::Ramp(0.003), 100),
+        ("step of 6 %, 60 values", Shape::Step(0.06), 60),
+        ("step of 12 %, 60 values", Shape::Step(0.12), 60),
         ("spread x 1.41 (variance doubled), 100 values", Shape::Spread(std::f64::consts::SQRT_2), 100),
         ("spread x 2, 60 values", Shape::Spread(2.0), 60),
         ("one value 30 % higher, 40 values", Shape::Outlier(1.3), 40),
@@ -111,7 +117,29 @@ pub(super) fn print_shapes(options: SimulateOptions, out: &mut impl Write) -> io
     ];
     for (name, shape, after) in shapes {
         let row = simulate_shape(shape, 0.03, 100, after, options.seed, options.series);
-        writeln!(out, "| {name} | {:.2} | {:.2} | {:.2} |", row.alarm, row.variance, row.outlier)?;
+        let told = |share: f64| if share.is_nan() { String::new() } else { format!("{share:.2}") };
+        let (alarms, points) = (told(row.alarms_drift), told(row.points_drift));
+        let (alarm, variance, outlier) = (row.alarm, row.variance, row.outlier);
+        writeln!(out, "| {name} | {alarm:.2} | {alarms} | {points} | {variance:.2} | {outlier:.2} |")?;
+    }
+    writeln!(out)
+}
+
+pub(super) fn print_patterns(options: SimulateOptions, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "### Weekly pattern: a step after 70 daily runs found within 20, and alarms per 1,000 looks without one\n"
+    )?;
+    writeln!(out, "Weekends lie lower by so much; noise 3 %. Times are known, or not.\n")?;
+    writeln!(out, "| weekend | times | +5 % | +10 % | alarms |\n|---|---|---|---|---|")?;
+    for swing in [0.0, 0.1, 0.3] {
+        for timed in [true, false] {
+            let row = |factor: f64| simulate_pattern(swing, factor, timed, options.seed, options.series);
+            let (small, large) = (row(1.05), row(1.1));
+            let known = if timed { "known" } else { "unknown" };
+            let (percent, alarms) = (swing * 100.0, large.false_alarms);
+            writeln!(out, "| {percent:.0} % | {known} | {:.2} | {:.2} | {alarms:.2} |", small.found, large.found)?;
+        }
     }
     writeln!(out)
 }
