@@ -142,7 +142,7 @@ fn need(path: &str) -> Need {
         return if health { Need::Nothing } else { Need::Read };
     };
     match method {
-        "Query" | "ListRuns" | "ListSteps" | "Check" | "BuildReport" | "ListBaselines" => Need::Read,
+        "Query" | "ListRuns" | "ListSteps" | "Check" | "BuildReport" | "ListBaselines" | "Export" => Need::Read,
         "Import" | "Settle" => Need::Write,
         _ => Need::Both,
     }

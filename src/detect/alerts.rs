@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::model::clock::UnixNanos;
 use crate::model::{AlertRecord, AlertState, Finding, FindingKind, Policy, Series, Severity};
-use group::{Class, Group, RunOrder, SAME_PLACE_RUNS, group};
+pub(super) use group::RunOrder;
+use group::{Class, Group, SAME_PLACE_RUNS, group};
 use level::has_returned;
 
 /// Runs by which a drift, told of the newest 20, may have begun to show as a step before.
@@ -132,10 +133,9 @@ pub fn transitions(seen: &Seen<'_>, known: &[AlertRecord]) -> Vec<Transition> {
 }
 
 /// Writes into findings which alert tells of them. What somebody silenced, or called over, does not gate.
-pub fn annotate(findings: &mut [Finding], alerts: &[AlertRecord], series: &[Series]) {
-    let order = RunOrder::of(series);
+pub(super) fn annotate(findings: &mut [Finding], alerts: &[AlertRecord], order: &RunOrder) {
     for finding in findings {
-        let Some(alert) = alerts.iter().rfind(|alert| tells_of(alert, finding, &order)) else { continue };
+        let Some(alert) = alerts.iter().rfind(|alert| tells_of(alert, finding, order)) else { continue };
         finding.explanation.alert_id = Some(alert.alert_id.clone());
         finding.explanation.alert_state = Some(alert.state.as_str().to_owned());
         let over = alert.state == AlertState::Resolved && alert.changed_by.is_some();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::alerts::{Action, Seen, Transition, annotate, transitions};
+use super::alerts::{Action, RunOrder, Seen, Transition, annotate, transitions};
 use super::baseline::{accepted_versions, known_versions};
 use super::explain::explain_attributes;
 use super::gate::{GateSettings, Newest};
@@ -101,7 +101,7 @@ fn check_otherwise(reader: &Reader, pipeline: Option<&str>, settings: &GateSetti
         let series: Vec<(String, Vec<Series>)> = read_series(reader, Some(names), runs)?.into_iter().collect();
         let judged = map_seeds(series.len(), |place| {
             let mut verdict = judge_whole(&series[place].1, &controls, settings).verdict;
-            annotate(&mut verdict.findings, &alerts, &series[place].1);
+            annotate(&mut verdict.findings, &alerts, &RunOrder::of(&series[place].1));
             verdict
         });
         judged.into_iter().for_each(|verdict| add(&mut all, verdict));
@@ -170,11 +170,12 @@ impl Judged {
         let mut alerts: Vec<AlertRecord> = moved.into_iter().map(|one| one.alert).collect();
         let changed = alerts.clone();
         alerts.extend(known.iter().filter(|old| changed.iter().all(|new| new.alert_id != old.alert_id)).cloned());
+        let order = RunOrder::of(&self.series);
         let evaluations = self
             .pipelines
             .into_iter()
             .map(|(pipeline, mut judgement)| {
-                annotate(&mut judgement.verdict.findings, &alerts, &self.series);
+                annotate(&mut judgement.verdict.findings, &alerts, &order);
                 (pipeline, judgement.verdict)
             })
             .collect();

@@ -51,12 +51,12 @@ type Place = (String, SeriesContext);
 
 /// The runs of each pipeline and context in order.
 #[derive(Debug, Default)]
-pub(super) struct RunOrder {
+pub(in super::super) struct RunOrder {
     starts: BTreeMap<Place, Vec<UnixNanos>>,
 }
 
 impl RunOrder {
-    pub(super) fn of(series: &[Series]) -> Self {
+    pub(in super::super) fn of(series: &[Series]) -> Self {
         let mut starts: BTreeMap<Place, Vec<UnixNanos>> = BTreeMap::new();
         for one in series {
             let place = (one.key.pipeline.clone(), one.key.context.clone());
