@@ -270,6 +270,31 @@ mod tests {
     }
 
     #[test]
+    fn hourly_noise_of_any_kind_has_no_pattern() {
+        use crate::detect::simulate::noise::Noise;
+        let kinds = [
+            Noise::Normal(0.05),
+            Noise::HeavyTailed(0.05),
+            Noise::Bimodal,
+            Noise::Spiky,
+            Noise::Ticks,
+            Noise::Autoregressive(0.5),
+        ];
+        for noise in kinds {
+            for count in [75, 120, 200] {
+                let times: Vec<UnixNanos> = (0..count as i64).map(|at| MONDAY + at * HOUR).collect();
+                let found = (0..50).filter(|seed| {
+                    let values: Vec<f64> =
+                        noise.draw(count, &mut Draws::new(*seed, 6)).iter().map(|v| v.ln()).collect();
+                    !Patterns::find(&times, &values).is_empty()
+                });
+                let found = found.count();
+                assert!(found <= 1, "{noise:?} {count}: {found} of 50");
+            }
+        }
+    }
+
+    #[test]
     fn the_hour_and_the_weekday_are_told_apart() {
         let mut draws = Draws::new(9, 4);
         let times: Vec<UnixNanos> = (0..28 * 8).map(|at| MONDAY + at * 3 * HOUR).collect();
