@@ -122,6 +122,7 @@ impl StoreError {
             Self::ChangedMigration { .. } => {
                 Some("the store was written by a build of another line: use that build, or pass --store".to_owned())
             }
+            Self::Query(message) if message.contains("Corrupt database file") => Some(RESTORE.to_owned()),
             Self::Query(_) => Some(
                 "docs/query.md names the views and their columns; `perfline query 'describe runs'` lists those of one"
                     .to_owned(),
