@@ -22,6 +22,10 @@ const TIPS_MAX: usize = 400;
 const PANEL: f64 = 132.0;
 const CAPTION: f64 = 24.0;
 const WIDE: f64 = 520.0;
+/// Pixels for a share such as `100 %`, also in a wide font.
+const SHARE_COLUMN: f64 = 40.0;
+/// By how much a reader's font may be wider than the measured one.
+const WIDE_FONT: f64 = 1.15;
 const KEY_ROW: f64 = 16.0;
 
 /// Spec of stacked usage by model.
@@ -171,7 +175,8 @@ impl ModelUsage {
     /// Draws the chart.
     pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
         let layers = self.layers();
-        let names = layers.iter().map(|layer| Face::LABEL.width(&layer.name)).fold(60.0, f64::max) + 56.0;
+        let names = layers.iter().map(|layer| Face::LABEL.width(&layer.name)).fold(60.0, f64::max);
+        let names = names * WIDE_FONT + SHARE_COLUMN + 34.0;
         let right = if self.is_wide() {
             canvas.width - names.max(128.0).min(canvas.width * 0.3) - 14.0
         } else {
@@ -278,11 +283,12 @@ impl ModelUsage {
             let total = panel.total(&layer.rows);
             let share = if all > 0.0 { format!("{:.0} %", total / all * 100.0) } else { String::new() };
             canvas.mark(axes::swatch(layer.ink, (x + 5.0, y + 7.0)))?;
-            let room = canvas.width - x - 16.0 - MARGIN - Face::STRONG.width(&share) - 6.0;
-            let name = Face::LABEL.fit_middle(&layer.name, room);
-            canvas.text((x + 16.0, y + 7.0), &name, Type::new(Face::LABEL, Ink::Text).middle())?;
-            let end = x + 22.0 + Face::LABEL.width(&name);
-            canvas.text((end, y + 7.0), &share, Type::new(Face::STRONG, Ink::Muted).middle())?;
+            // The share stands first, in a column: behind a name, a font that is wider than the measured one would lay
+            // the two over each other.
+            canvas.text((x + 16.0, y + 7.0), &share, Type::new(Face::STRONG, Ink::Muted).middle())?;
+            let begin = x + 16.0 + SHARE_COLUMN;
+            let name = Face::LABEL.fit_middle(&layer.name, (canvas.width - begin) / WIDE_FONT);
+            canvas.text((begin, y + 7.0), &name, Type::new(Face::LABEL, Ink::Text).middle())?;
             y += KEY_ROW - if layers.len() > 7 { 1.5 } else { 0.0 };
         }
         if unknown {
