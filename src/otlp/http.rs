@@ -16,7 +16,7 @@ use super::answer;
 use super::cors::cors;
 use super::door::{Admission, Encoding};
 use super::inflate::Compression;
-use super::receive::{DoorState, Incoming, drain};
+use super::receive::{DoorState, Incoming};
 use super::refusal::Refusal;
 use super::sink::Sink;
 use super::stats::{Outcome, Transport};
@@ -83,28 +83,14 @@ async fn receive<S: Sink>(
     let (parts, body) = request.into_parts();
     let settings = state.settings.get();
     let (limit, body_timeout) = (settings.limits.body_bytes_max, settings.body_timeout);
-    let mut stream = body.into_data_stream();
-    let before_body = inspect(state, signal, &parts.headers);
-    let mut incoming = Incoming::new(state.budget.lease(), limit);
-    let collected = match before_body {
-        Ok(_) => incoming.collect(&mut stream, body_timeout, |_| Ok(())).await,
-        Err(refusal) => Err(refusal),
-    };
-    *wire_bytes = incoming.length;
-    if let Err(refusal) = collected {
-        drop(incoming);
-        if !matches!(refusal, Refusal::Timeout(_) | Refusal::BrokenBody) {
-            drain(&mut stream, limit, body_timeout.min(DRAIN_TIME_MAX)).await;
-        }
-        return Err(refusal);
-    }
     let (encoding, compression) = inspect(state, signal, &parts.headers)?;
+    let mut incoming = Incoming::new(state.budget.lease(), limit);
+    let collected = incoming.collect(&mut body.into_data_stream(), body_timeout, |_| Ok(())).await;
+    *wire_bytes = incoming.length;
+    collected?;
     let (body, lease) = incoming.finish();
     state.take(signal, encoding, compression, body, lease).await
 }
-
-/// How long a client that is refused may go on sending.
-const DRAIN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What the headers say, before a byte of the body is read.
 fn inspect<S: Sink>(

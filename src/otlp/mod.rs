@@ -17,6 +17,7 @@ pub mod history;
 pub mod http;
 pub mod inflate;
 pub mod json;
+mod linger;
 mod reason;
 pub mod receive;
 mod refusal;

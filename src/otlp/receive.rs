@@ -209,22 +209,3 @@ impl Incoming {
         tokio::time::timeout(timeout, all).await.map_err(|_elapsed| Refusal::Timeout(timeout))?
     }
 }
-
-/// Reads on without keeping, so that a client that is still sending gets to read the answer.
-pub(super) async fn drain<E>(
-    stream: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
-    bytes_max: usize,
-    timeout: Duration,
-) {
-    let mut left = bytes_max;
-    let rest = async {
-        while let Some(Ok(chunk)) = stream.next().await {
-            match left.checked_sub(chunk.len()) {
-                Some(fewer) => left = fewer,
-                None => break,
-            }
-        }
-    };
-    // Whoever does not finish in time is cut off with the connection.
-    let _elapsed = tokio::time::timeout(timeout, rest).await;
-}

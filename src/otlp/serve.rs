@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use super::linger::linger;
 use crate::net::ServerTls;
 
 /// What a connection may cost.
@@ -165,7 +166,8 @@ impl Port {
     {
         let heard = Arc::new(AtomicUsize::new(0));
         let stream = Heard { stream, bytes: Arc::clone(&heard) };
-        let serving = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        let service = TowerToHyperService::new(routes.map_request(linger));
+        let serving = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(serving);
         let stopping = async {
             // A sender that is gone means the same as one that says stop.

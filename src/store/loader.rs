@@ -128,7 +128,10 @@ impl Loader {
             self.skip_to(found.end)?;
         }
         if found.torn_bytes > 0 {
-            tracing::warn!(bytes = found.torn_bytes, "cut off a torn last write; it was never acknowledged");
+            tracing::info!(
+                bytes = found.torn_bytes,
+                "cut off what lay behind the last whole entry of the log: it was never acknowledged"
+            );
         }
         if found.gone {
             tracing::warn!(

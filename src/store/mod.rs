@@ -322,6 +322,9 @@ impl Store {
             // A panic there was reported when it happened.
             drop(thread.join());
         }
+        if let Err(error) = self.inner.segments.delete_spares() {
+            tracing::warn!(%error, "segments that were kept for reuse could not be deleted");
+        }
         match flushed {
             Err(StoreError::Closed) => Ok(()),
             other => other,

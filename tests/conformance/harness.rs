@@ -141,10 +141,16 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub async fn read(stream: &mut TcpStream) -> Self {
+    /// Whatever comes until the connection is closed.
+    pub async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut bytes));
         read.await.expect("the connection is closed after the answer").unwrap();
+        bytes
+    }
+
+    pub async fn read(stream: &mut TcpStream) -> Self {
+        let bytes = Self::read_all(stream).await;
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
         let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -11,7 +11,9 @@ use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::harness::{Memory, Reply, RpcStatus, channel, door, door_with, gzip, set, start, start_with, traces};
+use crate::harness::{
+    Memory, Reply, RpcStatus, TOKEN, access, channel, door, door_with, gzip, set, start, start_with, traces,
+};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -27,6 +29,58 @@ async fn a_spent_memory_budget_turns_bodies_away_with_503_and_takes_small_ones_a
     let small = door.post("/v1/traces", PROTOBUF, &traces(1).encode_to_vec()).await;
     assert_eq!(small.status, 200);
     assert_eq!(door.state.budget.free_bytes(), 64 << 10);
+}
+
+/// More than a connection's buffers hold: whoever closes with this unread resets the connection, and the client sees
+/// a broken pipe instead of the answer.
+const UNREAD: usize = 24 << 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_still_sending_gets_to_read_why_it_is_refused() {
+    let door = door_with(Memory::default(), |state| {
+        set(state, |settings| settings.limits.body_bytes_max = 10_000);
+        state.access = access([TOKEN]);
+    })
+    .await;
+    let large = vec![b' '; UNREAD];
+    let json = ("content-type", "application/json");
+    let authorization = format!("Bearer {TOKEN}");
+    let authorized = ("authorization", authorization.as_str());
+    assert_eq!(door.send("POST", "/v1/traces", &[json, authorized], &large).await.status, 413);
+    assert_eq!(door.send("POST", "/v1/traces", &[("content-type", "text/csv"), authorized], &large).await.status, 415);
+    assert_eq!(door.send("POST", "/v1/traces", &[json], &large).await.status, 401);
+    assert_eq!(door.send("PUT", "/v1/traces", &[json, authorized], &large).await.status, 405);
+    assert_eq!(door.send("POST", "/elsewhere", &[json, authorized], &large).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_serves_on_after_a_refused_body() {
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 10_000)).await;
+    let mut stream = TcpStream::connect(door.http).await.unwrap();
+    let head = format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {UNREAD}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![0; UNREAD]).await.unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let replies = String::from_utf8_lossy(&Reply::read_all(&mut stream).await).into_owned();
+    assert_eq!(replies.matches("HTTP/1.1 413").count(), 1, "{replies}");
+    assert_eq!(replies.matches("HTTP/1.1 200").count(), 1, "{replies}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_for_leave_to_send_is_refused_before_it_sends() {
+    let door =
+        door_with(Memory::default(), |state| set(state, |settings| settings.limits.body_bytes_max = 10_000)).await;
+    let mut stream = TcpStream::connect(door.http).await.unwrap();
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\nexpect: 100-continue\r\ncontent-length: {UNREAD}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let reply = Reply::read(&mut stream).await;
+    assert_eq!(reply.status, 413, "{}", reply.head);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::record::{Position, SEGMENT_HEADER, SegmentHeader, Stamp, entry_header};
-use super::{LogError, Replay, segment_path};
+use super::{LogError, Replay, segment_path, spare};
 use crate::model::clock::Clock;
 use crate::otlp::sink::Accepted;
 
 /// A segment is closed once it is this long.
-const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The name itself must survive a power cut, not only the bytes.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
@@ -32,6 +32,8 @@ struct OpenSegment {
     number: u64,
     seed: u64,
     synced: u64,
+    /// Behind `synced` may stand what the file held before.
+    reused: bool,
 }
 
 impl OpenSegment {
@@ -40,17 +42,26 @@ impl OpenSegment {
         let seed = RandomState::new().build_hasher().finish();
         let header = SegmentHeader { number, seed, previous };
         let path = segment_path(folder, number);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(LogError::io("create segment", &path))?;
-        let mut segment = Self { file, path, number, seed, synced: SEGMENT_HEADER as u64 };
-        let begun = segment.begin(&header.encode()).and_then(|()| sync_folder(folder));
+        let spare = spare::find(folder)?;
+        // A spare is written under its own name: under its new one nobody ever sees the header that it had.
+        let at = spare.as_deref().unwrap_or(&path);
+        let opened = OpenOptions::new().write(true).create_new(spare.is_none()).open(at);
+        let file = opened.map_err(LogError::io("create segment", at))?;
+        let mut segment =
+            Self { file, path: at.to_owned(), number, seed, synced: SEGMENT_HEADER as u64, reused: spare.is_some() };
+        let begun = segment.begin(&header.encode()).and_then(|()| segment.rename(path)).and_then(|()| sync_folder(folder));
         if begun.is_err() {
             segment.remove();
         }
         begun.map(|()| segment)
+    }
+
+    fn rename(&mut self, path: PathBuf) -> Result<(), LogError> {
+        if self.path != path {
+            std::fs::rename(&self.path, &path).map_err(LogError::io("create segment", &path))?;
+            self.path = path;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, header: &[u8]) -> Result<(), LogError> {
@@ -77,6 +88,16 @@ impl OpenSegment {
         self.file.sync_data().map_err(LogError::io("sync segment", &self.path))?;
         self.synced += buffer.len() as u64;
         Ok(ends)
+    }
+}
+
+impl Drop for OpenSegment {
+    /// A segment ends with its last entry. Where this fails, or is undone by a power cut, who reads stops there all the
+    /// same: what the file held before has the checksums of another segment.
+    fn drop(&mut self) {
+        if self.reused {
+            drop(self.file.set_len(self.synced));
+        }
     }
 }
 

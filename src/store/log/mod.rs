@@ -5,7 +5,8 @@
 //! acknowledged after that sync. The loader moves the log into DuckDB together
 //! with the position it has reached, so a restart replays exactly the rest.
 //! Who sends the telemetry onward reads the log too, each destination behind a
-//! [`Queue`] of its own: a segment stays until all have passed it.
+//! [`Queue`] of its own: a segment stays until all have passed it. A few full ones
+//! are then written over, which is cheaper than making files longer.
 
 mod append;
 #[cfg(feature = "store")]
@@ -18,6 +19,7 @@ mod reader;
 mod record;
 mod segment;
 mod segments;
+mod spare;
 mod tail;
 #[cfg(test)]
 mod tests;

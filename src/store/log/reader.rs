@@ -26,7 +26,8 @@ pub enum OnDamage {
 pub struct Replay {
     /// Entries handed over.
     pub entries: u64,
-    /// Bytes of a torn last write that were cut off; they were never acknowledged.
+    /// Bytes behind the last whole entry that were cut off: of a torn last write, or of what a file that is written
+    /// over held before. They were never acknowledged here.
     pub torn_bytes: u64,
     /// The next free segment number.
     pub next_segment: u64,

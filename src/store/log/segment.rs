@@ -20,7 +20,7 @@ pub(super) enum Piece {
         /// Where the next begins.
         end: usize,
     },
-    /// What was being written when the power went, up to the end of the file.
+    /// What was being written when the power went, or what the file held before it was written over: up to its end.
     Torn {
         /// Where it begins.
         at: usize,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::append::sync_folder;
 use super::cursor::{self, QueueName};
-use super::{LogError, Position, Queue, list_segments, segment_path};
+use super::{LogError, Position, Queue, list_segments, segment_path, spare};
 
 /// The segment files of one log. Clones share what they know.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Segments {
         self.sweep()
     }
 
-    /// Deletes the segments that lie wholly before every reader.
+    /// Deletes or keeps for reuse the segments that lie wholly before every reader.
     fn sweep(&self) -> Result<(), LogError> {
         // Held to the end: of two at a time one would not find what the other has deleted.
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,8 +101,13 @@ impl Segments {
         self.sync_names()?;
         for number in numbers {
             let path = segment_path(&self.folder, number);
-            fs::remove_file(&path).map_err(LogError::io("delete segment", &path))?;
+            spare::retire(&self.folder, &path)?;
         }
         Ok(())
+    }
+
+    /// Deletes what is kept for reuse.
+    pub fn delete_spares(&self) -> Result<(), LogError> {
+        spare::delete_all(&self.folder)
     }
 }
