@@ -99,6 +99,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let rules = rules_in(named(&config.conventions.directory))?;
     let options = StoreOptions {
         buffer_bytes_max: config.store.buffer_bytes_max.as_usize(),
+        segment_bytes_max: config.store.segment_bytes_max.0,
         duckdb_memory_bytes_max: config.store.duckdb_memory_bytes_max.as_usize(),
         duckdb_threads: config.store.duckdb_threads,
         load_interval: config.store.load_interval.0,

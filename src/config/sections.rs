@@ -47,6 +47,8 @@ pub struct StoreConfig {
     pub path: PathBuf,
     /// Memory between acknowledgement and DuckDB.
     pub buffer_bytes_max: ByteSize,
+    /// Length at which a file of the log is closed.
+    pub segment_bytes_max: ByteSize,
     /// DuckDB's memory limit.
     pub duckdb_memory_bytes_max: ByteSize,
     /// DuckDB's threads; 0: one a core.

@@ -63,6 +63,8 @@ pub struct StoreOptions {
     pub path: PathBuf,
     /// Requests may take this many bytes of memory between acknowledgement and DuckDB.
     pub buffer_bytes_max: usize,
+    /// A segment of the log is closed once it has this many bytes.
+    pub segment_bytes_max: u64,
     /// DuckDB's own memory limit, bytes.
     pub duckdb_memory_bytes_max: usize,
     /// DuckDB's threads; 0: one a core. One costs the least CPU where rows are loaded all the time.
@@ -88,6 +90,7 @@ impl StoreOptions {
         Self {
             path: path.into(),
             buffer_bytes_max: 256 * 1024 * 1024,
+            segment_bytes_max: log::SEGMENT_BYTES_MAX,
             duckdb_memory_bytes_max: 2 * 1024 * 1024 * 1024,
             duckdb_threads: 0,
             load_interval: Duration::from_millis(1500),
@@ -145,7 +148,7 @@ impl Store {
         let connection = connect(options)?;
         migrate::migrate(&connection, &options.path.display().to_string(), options.clock)?;
         read::define_views(&connection)?;
-        let segments = Segments::open(&log_folder(&options.path))?;
+        let segments = Segments::open(&log_folder(&options.path))?.with_segments_of(options.segment_bytes_max);
         let folder = segments.folder().to_owned();
         let loader_stats = Arc::new(LoaderStats::default());
         let log_stats = Arc::new(LogStats::default());
@@ -156,7 +159,7 @@ impl Store {
         let replayed = loader.recover(options.on_damage)?;
         let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
         let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
-        let appender = Appender::new(folder, &replayed);
+        let appender = Appender::new(folder, &replayed).with_segments_of(options.segment_bytes_max);
         let tip = appender.tip();
         let writer = LogWriter::new(appender, Arc::clone(&log_stats), work_in);
         let threads = vec![

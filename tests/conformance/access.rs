@@ -80,12 +80,15 @@ struct Secure {
 }
 
 async fn secure(authority: &Authority, client_ca: Option<&Path>) -> Secure {
+    secure_within(ServeLimits::default(), authority, client_ca).await
+}
+
+async fn secure_within(limits: ServeLimits, authority: &Authority, client_ca: Option<&Path>) -> Secure {
     let (cert, key) = authority.certify("server");
     let tls = ServerTls::read(ServerFiles { cert, key, client_ca: client_ca.map(Path::to_owned) }).unwrap();
     let state = DoorState::new(Memory::default());
     let stats = Arc::new(ConnectionStats::default());
     let (routes, _health) = grpc::grpc_routes(state.clone(), &[]).await.unwrap();
-    let limits = ServeLimits { header_timeout: Duration::from_millis(300), ..ServeLimits::default() };
     let mut addresses = Vec::new();
     for routes in [routes.into_axum_router(), http::router(state.clone())] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -167,7 +170,8 @@ async fn a_new_certificate_is_shown_without_a_restart_and_a_wrong_one_changes_no
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_never_comes_is_given_up() {
-    let door = secure(&Authority::new(), None).await;
+    let limits = ServeLimits { header_timeout: Duration::from_millis(300), ..ServeLimits::default() };
+    let door = secure_within(limits, &Authority::new(), None).await;
     let address = door.http.strip_prefix("https://").unwrap();
     let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut nothing = Vec::new();

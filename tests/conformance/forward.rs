@@ -146,7 +146,8 @@ async fn point_43_who_hangs_is_left_after_the_timeout_and_asked_again() {
         let couriers = carry(&log, Destination { timeout, ..destination("d", protocol, peer.address) });
         log.append(Signal::Traces, body(1), 1);
         let now = until(&couriers, "taken at last", |now| now.sent == sent(1)).await;
-        assert_eq!(now.retries, 1);
+        // On a busy machine the second try may be late, too.
+        assert!(now.retries >= 1);
         stop(couriers).await;
     }
 }

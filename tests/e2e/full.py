@@ -11,6 +11,7 @@ import urllib.request
 from disk import Disk
 from senders import SENDERS, Sender, count, tell, verify
 from service import Failed, Service, main, require, wait_until
+from wire import serving
 
 # One client sends so much at once that loads go around DuckDB's own log.
 LARGE_ITEMS = 10_000
@@ -38,6 +39,7 @@ def fill(disk, service, senders, chance):
     wait_until("every client is told to come again", lambda: all(now > then for now, then in zip(refused(senders), before)))
     taken = count(senders)
     wait_until("/readyz says that it is not ready", lambda: status(service, "/readyz") == 503)
+    wait_until("gRPC's health says NOT_SERVING of each service", lambda: not any(serving(service)))
     require(status(service, "/healthz") == 200, "a full disk is no reason to be restarted")
     require(status(service, "/metrics") == 200, "/metrics does not answer while the disk refuses")
     threading.Event().wait(chance.uniform(0.5, 2.0))
@@ -47,6 +49,7 @@ def fill(disk, service, senders, chance):
     began = time.monotonic()
     wait_until("/readyz says that it is ready", lambda: status(service, "/readyz") == 200)
     ready = time.monotonic() - began
+    wait_until("gRPC's health says SERVING of each service", lambda: all(serving(service)))
     wait_until("requests are taken again", lambda: count(senders) > taken + len(senders))
     return ready
 

@@ -7,7 +7,7 @@ import statistics
 import threading
 
 from senders import SENDERS, Sender, count, tell, verify
-from service import Service, main, wait_until
+from service import REUSING, Service, main, wait_until
 
 
 def script(program, folder, given):
@@ -17,7 +17,7 @@ def script(program, folder, given):
     senders = [Sender(number) for number in range(SENDERS)]
     starts = []
     for number in range(1, given.rounds + 1):
-        with Service(program, store) as service:
+        with Service(program, store, environment=REUSING if number % 2 else None) as service:
             before = count(senders)
             if number > 1:
                 starts.append(service.start_s)

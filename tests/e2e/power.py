@@ -9,7 +9,7 @@ import threading
 
 from disk import Disk
 from senders import SENDERS, Sender, count, tell, verify
-from service import Failed, Service, main, require, wait_until
+from service import REUSING, Failed, Service, main, require, wait_until
 
 SURVIVORS = ("none", "some", "some", "all")
 # A load of more rows than this goes around DuckDB's own log, straight into its file.
@@ -17,9 +17,9 @@ BULK_ITEMS = 25_000
 BULKS = 6
 
 
-def round_of(program, disk, senders, moments, bulk):
+def round_of(program, disk, senders, moments, bulk, settings):
     """One service from its start to the cut of the power."""
-    with Service(program, disk.path("store.duckdb"), environment=disk.environment()) as service:
+    with Service(program, disk.path("store.duckdb"), environment=disk.environment() | settings) as service:
         started = service.start_s
         verify(program, service.http, senders)
         before = count(senders)
@@ -40,6 +40,12 @@ def round_of(program, disk, senders, moments, bulk):
     return started
 
 
+def reused(disk):
+    """How many files of the log were written over since the power came."""
+    renames = [line for line in disk.journal() if line[0] == "rename"]
+    return sum(1 for _, old, new in renames if old.endswith(".spare") and new.endswith(".segment"))
+
+
 def send_bulk(service, bulk):
     """One large request of spans, from its start to its acknowledgement."""
     # Signals take turns: the next one is of spans.
@@ -56,11 +62,12 @@ def script(program, folder, given):
     senders = [Sender(number) for number in range(SENDERS)]
     bulk = Sender(SENDERS, items=BULK_ITEMS)
     everybody = [*senders, bulk]
-    starts, cuts = [], {}
+    starts, cuts, written_over = [], {}, 0
     try:
         for number in range(1, given.rounds + 1):
             large = bulk if number % given.bulk_every == 0 else None
-            starts.append(round_of(program, disk, senders, moments, large))
+            starts.append(round_of(program, disk, senders, moments, large, REUSING if number % 2 else {}))
+            written_over += reused(disk)
             survivors = moments.choice(SURVIVORS) if not given.lie else "none"
             cuts[survivors] = cuts.get(survivors, 0) + 1
             disk.cut(moments, survivors)
@@ -77,8 +84,10 @@ def script(program, folder, given):
         print(f"with syncs that lie: {loss}")
         return
     require(not given.lie, "syncs did nothing, and nothing was lost: this test proves nothing")
+    require(written_over > 0, "no file of the log was written over: this test does not show what becomes of such")
     told = ", ".join(f"{survivors} {times}" for survivors, times in sorted(cuts.items()))
     print(f"{given.rounds} power cuts with seed {given.seed} (of what was not synced stayed: {told}); nothing lost, nothing doubled")
+    print(f"{written_over} files of the log were written over")
     print(f"start-up after a cut: median {statistics.median(starts):.2f} s, longest {max(starts):.2f} s")
     tell(counts)
 

@@ -115,6 +115,10 @@ class Program:
         return self.ask_json("query", "--store", store, sql)
 
 
+# Small files of the log that are loaded at once: most of them are written over before the end.
+REUSING = {"PERFLINE_STORE_SEGMENT_BYTES_MAX": "16KiB", "PERFLINE_STORE_LOAD_INTERVAL": "100ms"}
+
+
 class Service:
     """A running `perfline serve` on free ports."""
 

@@ -133,4 +133,15 @@ class Grpc:
         self.channel.close()
 
 
+SERVICES = ("", "perfline.v1.Perfline", *(f"opentelemetry.proto.collector.{path}" for _, _, path in MESSAGES.values()))
+
+
+def serving(service):
+    """What gRPC's health says of each service: whether it is SERVING."""
+    with grpc.insecure_channel(service.grpc.removeprefix("http://"), [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        # A request is the service's name, an answer is a number: 1 is SERVING.
+        ask = channel.unary_unary("/grpc.health.v1.Health/Check")
+        return [ask(b"\x0a" + bytes([len(name)]) + name.encode(), timeout=30) == b"\x08\x01" for name in SERVICES]
+
+
 TRANSPORTS = (HttpJson, HttpProtobuf, Grpc)

@@ -48,6 +48,11 @@ fn a_disk_whose_syncs_do_nothing_is_found_out() {
 }
 
 #[test]
+fn a_full_disk_and_failing_syncs_are_refused_and_recovered_from() {
+    run_script("full.py", &["--rounds", "1"]);
+}
+
+#[test]
 fn a_sync_that_covers_it_stands_before_each_acknowledgement() {
     run_script("syncs.py", &[]);
 }

@@ -13,8 +13,8 @@ use super::{LogError, Replay, segment_path, spare};
 use crate::model::clock::Clock;
 use crate::otlp::sink::Accepted;
 
-/// A segment is closed once it is this long.
-pub(super) const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// A segment is closed once it is this long, where nothing else is said.
+pub const SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The name itself must survive a power cut, not only the bytes.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), LogError> {
@@ -49,7 +49,8 @@ impl OpenSegment {
         let file = opened.map_err(LogError::io("create segment", at))?;
         let mut segment =
             Self { file, path: at.to_owned(), number, seed, synced: SEGMENT_HEADER as u64, reused: spare.is_some() };
-        let begun = segment.begin(&header.encode()).and_then(|()| segment.rename(path)).and_then(|()| sync_folder(folder));
+        let begun =
+            segment.begin(&header.encode()).and_then(|()| segment.rename(path)).and_then(|()| sync_folder(folder));
         if begun.is_err() {
             segment.remove();
         }
@@ -104,6 +105,7 @@ impl Drop for OpenSegment {
 /// The end of the log that is written.
 pub struct Appender {
     folder: PathBuf,
+    segment_bytes_max: u64,
     next_segment: u64,
     /// Where the newest segment ends.
     end: Position,
@@ -117,7 +119,21 @@ impl Appender {
     #[must_use]
     pub fn new(folder: PathBuf, replayed: &Replay) -> Self {
         let (next_segment, end) = (replayed.next_segment, replayed.end);
-        Self { folder, next_segment, end, open: None, buffer: Vec::new(), tip: watch::Sender::new(end) }
+        Self {
+            folder,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            next_segment,
+            end,
+            open: None,
+            buffer: Vec::new(),
+            tip: watch::Sender::new(end),
+        }
+    }
+
+    /// Closes segments once they have this many bytes.
+    #[must_use]
+    pub fn with_segments_of(self, bytes: u64) -> Self {
+        Self { segment_bytes_max: bytes, ..self }
     }
 
     /// Up to where the log is synced: tells everybody who reads on behind it.
@@ -139,7 +155,7 @@ impl Appender {
 
     /// Appends and syncs; says where each request ends. Nothing of a group that fails is ever read.
     pub fn append(&mut self, group: &[Accepted]) -> Result<Vec<Position>, LogError> {
-        if self.open.as_ref().is_none_or(|segment| segment.synced >= SEGMENT_BYTES_MAX) {
+        if self.open.as_ref().is_none_or(|segment| segment.synced >= self.segment_bytes_max) {
             self.open = None;
             // Counted before it is tried: a number whose file could only half be made is never used again.
             let number = self.next_segment;

@@ -26,7 +26,7 @@ mod tests;
 #[cfg(feature = "store")]
 mod writer;
 
-pub use append::Appender;
+pub use append::{Appender, SEGMENT_BYTES_MAX};
 #[cfg(feature = "store")]
 pub(crate) use bodies::{Bodies, Place};
 pub use cursor::QueueName;

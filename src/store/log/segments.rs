@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::append::sync_folder;
+use super::append::{SEGMENT_BYTES_MAX, sync_folder};
 use super::cursor::{self, QueueName};
 use super::{LogError, Position, Queue, list_segments, segment_path, spare};
 
@@ -15,6 +15,8 @@ use super::{LogError, Position, Queue, list_segments, segment_path, spare};
 #[derive(Clone, Debug)]
 pub struct Segments {
     folder: PathBuf,
+    /// From this length on a segment is worth being written over.
+    spare_bytes_min: u64,
     readers: Arc<Mutex<Readers>>,
 }
 
@@ -31,9 +33,16 @@ impl Segments {
     pub fn open(folder: &Path) -> Result<Self, LogError> {
         fs::create_dir_all(folder).map_err(LogError::io("create log folder", folder))?;
         let readers = Readers { loaded: Position::default(), queues: cursor::list(folder)? };
-        let segments = Self { folder: folder.to_owned(), readers: Arc::new(Mutex::new(readers)) };
+        let readers = Arc::new(Mutex::new(readers));
+        let segments = Self { folder: folder.to_owned(), spare_bytes_min: SEGMENT_BYTES_MAX, readers };
         segments.sync_names()?;
         Ok(segments)
+    }
+
+    /// Full segments have this many bytes.
+    #[must_use]
+    pub fn with_segments_of(self, bytes: u64) -> Self {
+        Self { spare_bytes_min: bytes, ..self }
     }
 
     /// Syncs the folder in which the log and the store lie: DuckDB syncs what its files hold, but not that they are there.
@@ -101,7 +110,7 @@ impl Segments {
         self.sync_names()?;
         for number in numbers {
             let path = segment_path(&self.folder, number);
-            spare::retire(&self.folder, &path)?;
+            spare::retire(&self.folder, &path, self.spare_bytes_min)?;
         }
         Ok(())
     }

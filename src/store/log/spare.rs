@@ -6,17 +6,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::LogError;
-use super::append::SEGMENT_BYTES_MAX;
 
 /// How many are kept.
 const SPARES_MAX: usize = 3;
 
-/// Takes a segment out of the log: kept where it is full and room is left, else deleted.
-pub(super) fn retire(folder: &Path, segment: &Path) -> Result<(), LogError> {
+/// Takes a segment out of the log: kept where it is that long and room is left, else deleted.
+pub(super) fn retire(folder: &Path, segment: &Path, bytes_min: u64) -> Result<(), LogError> {
     let failed = || LogError::io("delete segment", segment);
     let meta = fs::metadata(segment).map_err(failed())?;
     // A second name is a copy that is kept for study: it must not change.
-    let usable = meta.len() >= SEGMENT_BYTES_MAX && meta.nlink() == 1;
+    let usable = meta.len() >= bytes_min && meta.nlink() == 1;
     if usable && list(folder)?.len() < SPARES_MAX {
         return fs::rename(segment, segment.with_extension("spare")).map_err(failed());
     }
@@ -48,6 +47,8 @@ mod tests {
     use crate::model::Signal;
     use crate::otlp::sink::Accepted;
 
+    const FULL: u64 = 64 * 1024;
+
     /// As a process that is killed: nothing is cut off and nothing deleted.
     struct Log {
         folder: tempfile::TempDir,
@@ -58,7 +59,7 @@ mod tests {
     impl Log {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let segments = Segments::open(folder.path()).unwrap();
+            let segments = Segments::open(folder.path()).unwrap().with_segments_of(FULL);
             let log = std::mem::ManuallyDrop::new(appender(folder.path()));
             Self { folder, segments, log }
         }
@@ -90,7 +91,7 @@ mod tests {
 
     fn appender(folder: &Path) -> Appender {
         let replayed = replay(folder, Position::default(), OnDamage::Stop, |_| Ok::<_, LogError>(())).unwrap();
-        Appender::new(folder.to_owned(), &replayed)
+        Appender::new(folder.to_owned(), &replayed).with_segments_of(FULL)
     }
 
     fn name(number: u64, end: &str) -> String {
@@ -100,8 +101,8 @@ mod tests {
     #[test]
     fn a_full_segment_is_written_over_and_what_it_held_is_never_read_again() {
         let mut log = Log::new();
-        let first = log.append(b'a', SEGMENT_BYTES_MAX);
-        let second = log.append(b'b', SEGMENT_BYTES_MAX + 4096);
+        let first = log.append(b'a', FULL);
+        let second = log.append(b'b', FULL + 4096);
         log.segments.release(second).unwrap();
         assert_eq!(log.files(), [name(1, "spare"), name(2, "segment")]);
         let inode = fs::metadata(log.folder.path().join(name(1, "spare"))).unwrap().ino();
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(log.files(), [name(2, "segment"), name(3, "segment")]);
         log.append(b'd', 100);
         // Behind these two stands most of the first segment.
-        assert!(fs::metadata(segment_path(log.folder.path(), 3)).unwrap().len() > SEGMENT_BYTES_MAX);
+        assert!(fs::metadata(segment_path(log.folder.path(), 3)).unwrap().len() > FULL);
         assert_eq!(log.letters(second), [b'c', b'd']);
         assert!(fs::metadata(segment_path(log.folder.path(), 3)).unwrap().len() < 1000);
         assert_eq!(log.letters(Position::default()), [b'b', b'c', b'd']);
@@ -120,14 +121,14 @@ mod tests {
     #[test]
     fn a_segment_that_is_closed_ends_with_its_last_entry() {
         let mut log = Log::new();
-        log.append(b'a', SEGMENT_BYTES_MAX * 2);
+        log.append(b'a', FULL * 2);
         let second = log.append(b'b', 100);
         log.segments.release(second).unwrap();
         drop(std::mem::ManuallyDrop::into_inner(std::mem::replace(
             &mut log.log,
             std::mem::ManuallyDrop::new(appender(log.folder.path())),
         )));
-        let third = log.append(b'c', SEGMENT_BYTES_MAX);
+        let third = log.append(b'c', FULL);
         assert_eq!(third.segment, 3);
         assert!(fs::metadata(segment_path(log.folder.path(), 3)).unwrap().len() > third.offset);
         log.append(b'd', 100);
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn few_are_kept_and_none_that_has_a_second_name_or_is_short() {
         let mut log = Log::new();
-        let ends: Vec<Position> = (0..6).map(|at| log.append(b'a' + at, SEGMENT_BYTES_MAX)).collect();
+        let ends: Vec<Position> = (0..6).map(|at| log.append(b'a' + at, FULL)).collect();
         let short = log.append(b'z', 10);
         fs::hard_link(segment_path(log.folder.path(), 2), log.folder.path().join("kept")).unwrap();
         log.segments.release(Position { segment: short.segment, offset: 0 }).unwrap();
