@@ -431,6 +431,8 @@ fn configure(options: &StoreOptions) -> duckdb::Result<Config> {
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("preserve_insertion_order", "true")?
+        // Few rows are expected where nothing is known of a table yet; a loop over many more takes minutes.
+        .with("asof_loop_join_threshold", "0")?
         // A load of this size is written to the file at once, without DuckDB's log between; smaller ones gather there.
         // Acknowledgements do not wait for either.
         .with("checkpoint_threshold", CHECKPOINT_THRESHOLD)?

@@ -176,37 +176,28 @@ nameless as (
     from derive_readings as n
     where n.run_id is null
 ),
--- The run of the process that started last before the point.
-latest as (
-    select n.point_key, n.time_ns, n.resource_id, n.process, k.run_key, k.ended_ns
-    from nameless as n
-    asof inner join derive_rivals as k on k.process = n.process and k.started_ns <= n.time_ns
+-- Each run with the one that goes on longest of those of its process that had begun by then.
+begun as (
+    select
+        process,
+        run_key,
+        started_ns,
+        ended_ns,
+        max(struct_pack(ended_ns := ended_ns, run_key := run_key)) over (
+            partition by process order by started_ns, run_key rows between unbounded preceding and current row
+        ) as longest
+    from derive_rivals
 ),
--- Where that one was over, an earlier one may still have been under way: only where runs overlap at all.
-longer as (
-    select *
-    from (
-        select
-            *,
-            max(ended_ns) over (
-                partition by process order by started_ns, run_key rows between unbounded preceding and 1 preceding
-            ) as ended_before_ns,
-            lead(started_ns) over (partition by process order by started_ns, run_key) as next_ns
-        from derive_rivals
-    )
-    where ended_ns + 1000000000 > next_ns
-),
+-- The run that started last before the point; where that one was over, the one that goes on longest.
 by_process as (
-    select point_key, time_ns, resource_id, run_key
-    from latest
-    where time_ns <= ended_ns + 1000000000
-    union all
-    select n.point_key, n.time_ns, n.resource_id, max_by(k.run_key, (k.started_ns, k.run_key)) as run_key
-    from latest as n
-    inner join longer as k
-        on k.process = n.process and n.time_ns between k.started_ns and k.ended_ns + 1000000000
-    where n.time_ns > n.ended_ns + 1000000000
-    group by n.point_key, n.time_ns, n.resource_id
+    select
+        n.point_key,
+        n.time_ns,
+        n.resource_id,
+        case when n.time_ns <= k.ended_ns + 1000000000 then k.run_key else k.longest.run_key end as run_key
+    from nameless as n
+    asof inner join begun as k on k.process = n.process and k.started_ns <= n.time_ns
+    where n.time_ns <= k.longest.ended_ns + 1000000000
 )
 select point_key, time_ns, resource_id, run_key from by_id
 union all
