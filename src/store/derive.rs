@@ -63,3 +63,6 @@ fn transact(
     }
     done.map_err(StoreError::sql(action))
 }
+
+#[cfg(test)]
+mod growth;

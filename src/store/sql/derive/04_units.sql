@@ -125,8 +125,8 @@ joined as (
     from near as n
     inner join groups as g on g.grouping = n.grouping
     inner join heads as h on h.grouping = n.unit
-    where h.first_ns - 86400000000000 <= g.last_ns
-        and h.last_ns + 86400000000000 >= g.first_ns
+    -- Of both sides in one: two comparisons would be taken before the keys are, every group held against every head.
+    where greatest(h.first_ns - g.last_ns, g.first_ns - h.last_ns) <= 86400000000000
     qualify row_number() over (
         partition by g.grouping
         order by

@@ -45,7 +45,7 @@ filled as (
         )
     from leaves as c
     left join shared as s on s.node = c.bearing_above
-    left join derive_nodes as a on a.node = s.node and s.leaves = 1
+    left join derive_nodes as a on a.node = case when s.leaves = 1 then s.node end
 ),
 complete as (
     select

@@ -99,8 +99,9 @@ failing as (
 broken as (
     select
         m.unit,
-        arg_max(coalesce(n.error, nullif(n.status_message, '')), n.start_ns) as error,
-        arg_max(n.error_type, n.start_ns) as error_type
+        arg_max(coalesce(n.error, nullif(n.status_message, '')), n.start_ns)
+            filter (where n.end_ns >= g.last_start_ns) as error,
+        arg_max(n.error_type, n.start_ns) filter (where n.end_ns >= g.last_start_ns) as error_type
     from derive_members as m
     inner join derive_nodes as n using (node)
     inner join members as g on g.unit = m.unit
@@ -109,8 +110,9 @@ broken as (
         and not n.is_quiet
         and not n.is_ignored
         and not n.retried
-        and n.end_ns >= g.last_start_ns
     group by m.unit
+    -- No condition of a join: it would be taken before the units are, every node held against every run.
+    having bool_or(n.end_ns >= g.last_start_ns)
 ),
 step_counts as (
     select unit, count(distinct step) as steps, max(end_ns) as last_ns

@@ -33,13 +33,10 @@ reach as (
         s.run_key,
         s.resource_id,
         s.started_ns,
-        greatest(s.ended_ns, coalesce(min(p.time_ns), s.ended_ns)) as until_ns
+        case when p.time_ns <= s.ended_ns + 120000000000 then p.time_ns else s.ended_ns end as until_ns
     from derive_sampled as s
-    left join derive_points as p
-        on p.figure = 'memory'
-        and p.resource_id = s.resource_id
-        and p.time_ns between s.ended_ns and s.ended_ns + 120000000000
-    group by s.run_key, s.resource_id, s.started_ns, s.ended_ns
+    asof left join (select resource_id, time_ns from derive_points where figure = 'memory') as p
+        on p.resource_id = s.resource_id and p.time_ns >= s.ended_ns
 ),
 moments as (
     select r.run_key, p.resource_id, p.time_ns, sum(p.value) as bytes
