@@ -27,7 +27,7 @@ const COMPARED_COUNT_MIN: usize = 4;
 /// For each case the correlation to allow for, 0 to 1. A short series says little of its own; those of one pipeline,
 /// which ran on the same machines, say more together.
 pub(super) fn correlate_noise<'a>(
-    cases: &[Case],
+    cases: &[Case<'_>],
     families: impl Iterator<Item = &'a Vec<usize>>,
     settings: &GateSettings,
 ) -> Vec<f64> {
@@ -71,7 +71,7 @@ fn variance_beyond_chance(own: &[Own]) -> Option<f64> {
 }
 
 // Of a series' noise with levels before and after its likeliest split taken out; none where it is too short or a rate.
-fn own_correlation(case: &Case, place: usize, settings: &GateSettings) -> Option<Own> {
+fn own_correlation(case: &Case<'_>, place: usize, settings: &GateSettings) -> Option<Own> {
     let n = case.values.len();
     let newest = n.min(settings.last + settings.baseline_count_max);
     if case.key.metric == Metric::SuccessRate || newest < RUNS_MIN {
@@ -109,7 +109,8 @@ mod tests {
     fn allowed(noise: Noise, seed: u64) -> Vec<f64> {
         let plan = Plan { noise, before: 30, after: 10, branch: false, change: None };
         let settings = GateSettings::default();
-        let cases = collect_cases(&draw_pipeline(&plan, &mut Draws::new(seed, 0)), &settings);
+        let series = draw_pipeline(&plan, &mut Draws::new(seed, 0));
+        let cases = collect_cases(&series, &settings);
         correlate_noise(&cases, std::iter::once(&(0..cases.len()).collect()), &settings)
     }
 
