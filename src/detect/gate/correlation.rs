@@ -13,7 +13,7 @@ const USUAL_CORRELATION: f64 = 0.05;
 /// Correlation below which an estimate is mostly chance.
 const CHANCE_CORRELATION: f64 = 0.15;
 /// Factor on it: too low an estimate costs more (a false finding) than one too high.
-const CORRELATION_MARGIN: f64 = 1.25;
+const CORRELATION_MARGIN: f64 = 1.4;
 /// Largest correlation that is believed of so few runs.
 const CORRELATION_MAX: f64 = 0.75;
 /// Fewest runs that tell anything of it.
@@ -44,7 +44,7 @@ pub(super) fn correlate_noise<'a>(
             };
             let rho = (weight * one.rho + (1.0 - weight) * shared).clamp(0.0, CORRELATION_MAX);
             // What chance alone would show is let fade out, not counted in full.
-            noise[one.place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0);
+            noise[one.place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0).powi(2);
         }
     }
     noise
