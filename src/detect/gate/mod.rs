@@ -202,7 +202,7 @@ fn describe(
 ) -> Finding {
     let (metric, first) = (case.key.metric, &case.points[change.split]);
     let size = Size { before: change.before, after: change.after };
-    let severity = grade(size, metric, &settings.policy.bands(&case.key));
+    let severity = grade(size, metric, &settings.policy.bands(case.key));
     let worse = match metric.better() {
         Better::Lower => change.after > change.before,
         Better::Higher => change.after < change.before,
