@@ -36,15 +36,23 @@ pub(super) fn weak_baselines(
     let (own, on_branch) = (only("pipeline", pipeline), only("branch", branch));
     let day = "86_400_000_000_000";
     let learned = backend.query(&format!(
-        "select pipeline, runs, (last_ns - newest_ns) // {day} as age_days
-        from (
-            select pipeline, count(*) as runs, max(epoch_ns(started_at)) as newest_ns,
-                (select max(epoch_ns(started_at)) from runs) as last_ns
+        "with contexts as (
+            select pipeline, count(*) as runs, max(epoch_ns(started_at)) as newest_ns
             from runs
             where state = 'closed'{own}{on_branch}
             group by pipeline, service, branch, environment, host_class
-            qualify row_number() over (partition by pipeline order by newest_ns desc, runs desc) = 1
+        ),
+        placed as (
+            select *, row_number() over (partition by pipeline order by newest_ns desc, runs desc) as place
+            from contexts
+        ),
+        newest as (
+            select pipeline, runs, ((select max(epoch_ns(started_at)) from runs) - newest_ns) // {day} as age_days
+            from placed
+            where place = 1
         )
+        select pipeline, runs, age_days
+        from newest
         where runs < {} or age_days >= {}
         order by pipeline",
         policy.baseline_thin_runs, policy.baseline_stale_days
