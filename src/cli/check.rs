@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use serde::Serialize;
 
 use super::faces::{FacesArgs, write_faces};
 use super::health::expect_pipeline;
 use super::output::{print, print_json};
 use super::show::literal;
+use super::weak::{Weak, add_of_findings, tell, weak_baselines};
 use super::{Failure, Format, StoreArg};
 use crate::api::{Backend, CheckQuery};
 use crate::model::unit::parse_time;
@@ -61,6 +63,14 @@ pub(crate) struct CheckArgs {
     format: Format,
 }
 
+/// What JSON says: the verdict, and what weakens it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    warnings: &'a [Weak],
+}
+
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let backend = args.store.open_existing()?;
     let query = CheckQuery {
@@ -72,17 +82,27 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     };
     let verdict = judged(backend.check(&query)?, args.fail_on);
     expect_runs(&backend, &query, &verdict)?;
+    let warnings = weak(&backend, &query, &verdict)?;
     backend.close()?;
     write_faces(&args.faces, &verdict, args.fail_on)?;
     match args.format {
-        Format::Json => print_json(&verdict)?,
-        Format::Text => print(&verdict_ansi(&verdict, args.fail_on))?,
+        Format::Json => print_json(&Answer { verdict: &verdict, warnings: &warnings })?,
+        Format::Text => print(&(verdict_ansi(&verdict, args.fail_on) + &tell(&warnings)))?,
     }
     Ok(ExitCode::from(match verdict.verdict {
         VerdictWord::Fail => EXIT_REGRESSION,
         VerdictWord::InsufficientData if args.require_baseline => EXIT_INSUFFICIENT,
         VerdictWord::Pass | VerdictWord::InsufficientData => 0,
     }))
+}
+
+/// Baselines that the verdict leans on and should not: those of the base branch where branches are compared.
+fn weak(backend: &Backend, query: &CheckQuery, verdict: &Verdict) -> Result<Vec<Weak>, Failure> {
+    let policy = super::policy()?;
+    let base = query.branch.as_ref().map(|_| query.base());
+    let mut all = weak_baselines(backend, query.pipeline.as_deref(), base, &policy)?;
+    add_of_findings(&mut all, verdict, &policy);
+    Ok(all)
 }
 
 /// Where nothing was judged, whether that is for a name that no run has: a gate on it would be green for ever.

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{print, print_json};
+use super::weak::{Weak, weak_baselines};
 use super::{Failure, Format, StoreArg, rules};
 use crate::api::{ApiError, Backend};
 use crate::model::unit::{format_bytes, format_duration};
@@ -74,6 +75,8 @@ struct Answer {
     queues: Vec<Waits>,
     problems: Vec<Problem>,
     notes: Vec<Problem>,
+    /// Baselines that are thin or stale.
+    weak_baselines: Vec<Weak>,
 }
 
 /// What waits for a destination of forwarding.
@@ -105,6 +108,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         queues: Vec::new(),
         problems: Vec::new(),
         notes: Vec::new(),
+        weak_baselines: Vec::new(),
     };
     let mut code = EXIT_UNWELL;
     let asked = usable(args).inspect_err(|failure| code = failure.code()).and_then(|()| {
@@ -178,6 +182,7 @@ fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failur
             return Ok(());
         }
     }
+    answer.weak_baselines = weak_baselines(backend, None, None, &super::policy()?)?;
     if quick {
         return Ok(());
     }
@@ -262,6 +267,13 @@ fn note(answer: &mut Answer) {
                 count("unpriced_calls")
             ),
             "name prices in a file (docs/costs.md), then `perfline recost`",
+        );
+    }
+    if let Some(first) = answer.weak_baselines.first() {
+        let (count, name, warning) = (answer.weak_baselines.len(), &first.pipeline, &first.warning);
+        add(
+            format!("{count} pipelines have a baseline that is thin or stale, such as {name}: {warning}"),
+            "`perfline baseline list --warnings` lists them; `perfline baseline reset` takes a stale pin back",
         );
     }
     answer.notes = notes;

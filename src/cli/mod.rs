@@ -28,6 +28,7 @@ mod serve;
 mod show;
 mod tail;
 mod upkeep;
+mod weak;
 mod wrap;
 
 use std::path::{Path, PathBuf};

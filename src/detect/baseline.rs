@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::evaluate::{audit_line, settings};
 use super::gate::GateSettings;
 use super::history::{GATE_RUNS, read_series};
-use super::segment::find_change_points;
+use super::segment::find_lasting_changes;
 use super::settings::Settings;
 use super::stats::robust::{MAD_TO_SIGMA, mad, mean, median, quantile_sorted, sort};
 use crate::model::clock::UnixNanos;
@@ -290,20 +290,24 @@ fn learned<'a>(
     let level_from = if series.key.metric == Metric::SuccessRate {
         0
     } else {
-        let found = find_change_points(&values, &Settings::default());
+        let found = find_lasting_changes(&values, &Settings::default());
         found.last().map_or(0, |point| point.index)
     };
     known[level_from.max(end.saturating_sub(settings.baseline_count_max))..end].to_vec()
 }
 
 fn warn(runs: &[&SeriesPoint], settings: &GateSettings, newest_ns: UnixNanos) -> Option<String> {
-    let policy: &Policy = &settings.policy;
-    let (count, least) = (runs.len(), settings.baseline_count_min);
     let Some(last) = runs.last() else { return Some("empty: no run is left of it".to_owned()) };
+    weakness(runs.len(), newest_ns.saturating_sub(last.started_at) / DAY_NS, &settings.policy)
+}
+
+/// What weakens a baseline of so many runs whose newest is so many days older than the newest run of the store.
+#[must_use]
+pub fn weakness(count: usize, age_days: i64, policy: &Policy) -> Option<String> {
+    let least = GateSettings::default().baseline_count_min;
     if count < least {
         return Some(format!("too thin to judge by: {count} of at least {least} runs"));
     }
-    let age_days = newest_ns.saturating_sub(last.started_at) / DAY_NS;
     if age_days >= i64::try_from(policy.baseline_stale_days).unwrap_or(i64::MAX) {
         return Some(format!("stale: its newest run is {age_days} days older than the newest run of the store"));
     }

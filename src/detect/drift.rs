@@ -1,8 +1,10 @@
 //! Slow drift: the newest runs against the oldest of the same level, since a baseline that slides along sees none.
 
+use std::borrow::Borrow;
+
 use super::gate::{GateSettings, Newest, judge};
 use super::segment::ChangePoint;
-use crate::model::{Finding, FindingKind, Metric, Series};
+use crate::model::{Finding, FindingKind, Metric, Series, SeriesPoint};
 
 /// Runs that a pinned level is taken of.
 const PINNED_COUNT: usize = 30;
@@ -14,14 +16,15 @@ const SPENDING: f64 = 0.1;
 /// Findings of drift in series that have none of another kind, or one of a step that is part of a ramp; `changes` are the
 /// level changes of each, of its finite values since the last accepted change.
 #[must_use]
-pub fn find_drifts(
-    series: &[Series],
+pub fn find_drifts<S: Borrow<Series>>(
+    series: &[S],
     changes: &[Vec<ChangePoint>],
     known: &[Finding],
     settings: &GateSettings,
 ) -> Vec<Finding> {
     let spanned: Vec<Series> = series
         .iter()
+        .map(Borrow::borrow)
         .zip(changes)
         .filter(|(one, _)| one.key.metric != Metric::SuccessRate && !settings.pinned.contains_key(&one.key))
         .filter_map(|(one, changes)| span(one, changes, known, settings))
@@ -81,7 +84,8 @@ fn squares_about_line(values: &[f64]) -> f64 {
 // The oldest runs since the last change and the newest ones, side by side.
 fn span(series: &Series, changes: &[ChangePoint], findings: &[Finding], settings: &GateSettings) -> Option<Series> {
     let from = settings.accepted.get(&series.key).copied().unwrap_or(i64::MIN);
-    let known: Vec<_> = series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).cloned().collect();
+    let known: Vec<&SeriesPoint> =
+        series.points.iter().filter(|p| p.value.is_finite() && p.started_at >= from).collect();
     let needed = PINNED_COUNT + BETWEEN_COUNT_MIN + settings.last;
     if known.len() < needed {
         return None;
@@ -93,7 +97,8 @@ fn span(series: &Series, changes: &[ChangePoint], findings: &[Finding], settings
     }
     let start = changes.last().filter(|_| !ramp).map_or(0, |point| point.index);
     let level = known.get(start..).filter(|level| level.len() >= needed)?;
-    let points = level[..PINNED_COUNT].iter().chain(&level[level.len() - settings.last..]).cloned().collect();
+    let pinned = level[..PINNED_COUNT].iter();
+    let points = pinned.chain(&level[level.len() - settings.last..]).map(|point| (*point).clone()).collect();
     Some(Series { key: series.key.clone(), points })
 }
 

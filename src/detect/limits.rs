@@ -13,8 +13,8 @@ const RUNS_MIN: usize = 5;
 
 /// Findings of the limits that the newest runs do not keep.
 #[must_use]
-pub fn find_crossed(series: &[Series], policy: &Policy) -> Vec<Finding> {
-    series.iter().filter_map(|one| crossed(one, policy.limit(&one.key)?, policy)).collect()
+pub fn find_crossed<'a>(series: impl IntoIterator<Item = &'a Series>, policy: &Policy) -> Vec<Finding> {
+    series.into_iter().filter_map(|one| crossed(one, policy.limit(&one.key)?, policy)).collect()
 }
 
 /// The value that must keep a limit, of the newest runs.

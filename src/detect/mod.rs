@@ -33,7 +33,7 @@ pub mod timed;
 pub mod whole;
 
 #[cfg(feature = "store")]
-pub use baseline::{Decision, baselines, change_alert, promote, reset_baseline, set_baseline};
+pub use baseline::{Decision, baselines, change_alert, promote, reset_baseline, set_baseline, weakness};
 #[cfg(feature = "store")]
 pub use evaluate::{check, evaluate, settings, verdicts};
 #[cfg(feature = "store")]

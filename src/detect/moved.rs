@@ -1,5 +1,6 @@
 //! Pipelines that moved to another kind of machine: told, and never blamed on the code.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::gate::{GateSettings, Newest, judge, tell_cause};
@@ -11,9 +12,9 @@ type Moved<'a> = (Series, UnixNanos, Option<&'a str>);
 
 /// Findings between the last runs on the old kind of machine and the first on the new one.
 #[must_use]
-pub fn find_moved(series: &[Series], settings: &GateSettings) -> Vec<Finding> {
+pub fn find_moved<S: Borrow<Series>>(series: &[S], settings: &GateSettings) -> Vec<Finding> {
     let mut groups: BTreeMap<SeriesKey, Vec<&Series>> = BTreeMap::new();
-    for one in series.iter().filter(|one| !one.points.is_empty()) {
+    for one in series.iter().map(Borrow::borrow).filter(|one| !one.points.is_empty()) {
         let mut key = one.key.clone();
         key.context.host_class = None;
         groups.entry(key).or_default().push(one);

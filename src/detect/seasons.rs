@@ -7,7 +7,7 @@
 
 use crate::model::clock::UnixNanos;
 
-use super::stats::robust::{mad, median};
+use super::stats::robust::{mad, median, median_sorted};
 
 /// Whole cycles that it takes to know a pattern.
 const CYCLES_MIN: i64 = 3;
@@ -179,21 +179,42 @@ fn spans_enough(cycle: Cycle, times: &[UnixNanos]) -> bool {
 fn rests_about_cycles(cycle: Cycle, times: &[UnixNanos], values: &[f64]) -> Vec<f64> {
     let length = cycle.length();
     let (first, last) = (times[0], times[times.len() - 1]);
-    let (mut from, mut to) = (0, 0);
+    let (mut from, mut to, mut window) = (0, 0, Window::default());
     times
         .iter()
         .zip(values)
         .map(|(at, value)| {
             let begin = (at - length / 2).min(last - length + 1).max(first);
-            while times[from] < begin {
-                from += 1;
-            }
             while to < times.len() && times[to] < begin + length {
+                window.insert(values[to]);
                 to += 1;
             }
-            value - median(&values[from..to])
+            while times[from] < begin {
+                window.remove(values[from]);
+                from += 1;
+            }
+            value - median_sorted(&window.0)
         })
         .collect()
+}
+
+/// The values of a window that slides, ascending: its median need not be looked for each time.
+#[derive(Default)]
+struct Window(Vec<f64>);
+
+impl Window {
+    fn place(&self, value: f64) -> usize {
+        self.0.partition_point(|held| held.total_cmp(&value).is_lt())
+    }
+
+    fn insert(&mut self, value: f64) {
+        self.0.insert(self.place(value), value);
+    }
+
+    // What was put in; the window holds it.
+    fn remove(&mut self, value: f64) {
+        self.0.remove(self.place(value));
+    }
 }
 
 fn gather(cycle: Cycle, times: &[UnixNanos], rests: &[f64]) -> Vec<Vec<(f64, i64)>> {

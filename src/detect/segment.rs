@@ -8,7 +8,7 @@ use super::search::adjust_for_search;
 use super::settings::Settings;
 use super::shape::shape_of;
 use super::stats::normal::two_sided;
-use super::stats::robust::{MAD_TO_SIGMA, difference_correlation};
+use super::stats::robust::{MAD_TO_SIGMA, difference_correlation, from_key, to_key};
 
 /// Longest stretch on either side of a split that evidence is drawn from.
 const REACH: usize = 100;
@@ -48,7 +48,26 @@ pub fn find_change_points(values: &[f64], settings: &Settings) -> Vec<ChangePoin
     find_with_alarms(values, &replay(values, settings), settings)
 }
 
-/// The same where the alarms of [`replay`] are at hand.
+/// The same but for bumps of a dozen values that only showed as they came (in 1 of 100 series): who asks since when the
+/// level has held need not know them, and most of the work is spared.
+#[must_use]
+pub fn find_lasting_changes(values: &[f64], settings: &Settings) -> Vec<ChangePoint> {
+    if values.len() < 2 * settings.segment_count_min {
+        return Vec::new();
+    }
+    if count_binary(values) == values.len() {
+        return find_rate_changes(values, &replay(values, settings), settings);
+    }
+    let judged = JudgedValues::new(values);
+    let scan = Scan::new(&judged, values.len(), settings);
+    let splits = scan.seed();
+    let mut standing = splits.clone();
+    scan.settle(&mut standing);
+    // What showed as it came, and lasted, is only hidden from hindsight by other changes.
+    if standing.is_empty() { Vec::new() } else { scan.finish(splits, &replay(values, settings)) }
+}
+
+/// The same where the alarms of [`replay`] are at hand, which are then all candidates.
 #[must_use]
 pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -> Vec<ChangePoint> {
     let n = values.len();
@@ -59,20 +78,8 @@ pub fn find_with_alarms(values: &[f64], alarms: &[Alarm], settings: &Settings) -
         return find_rate_changes(values, alarms, settings);
     }
     let judged = JudgedValues::new(values);
-    let scan = Scan { judged: &judged, settings, n, rho: Correlation::of(judged.slice(0, n)) };
-    let mut splits = scan.seed();
-    // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
-    for alarm in alarms {
-        if splits.iter().all(|s| s.abs_diff(alarm.index) >= settings.segment_count_min)
-            && alarm.index >= settings.segment_count_min
-            && n - alarm.index >= settings.segment_count_min
-        {
-            splits.push(alarm.index);
-        }
-    }
-    splits.sort_unstable();
-    scan.settle(&mut splits);
-    scan.evaluate_all(&splits)
+    let scan = Scan::new(&judged, n, settings);
+    scan.finish(scan.seed(), alarms)
 }
 
 // A share's changes show slowly: what was plain to see as it came is what there is, placed and weighed with hindsight.
@@ -115,7 +122,27 @@ struct Scan<'a> {
     rho: Correlation,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(judged: &'a JudgedValues<'a>, n: usize, settings: &'a Settings) -> Self {
+        Self { judged, settings, n, rho: Correlation::of(judged.slice(0, n)) }
+    }
+
+    fn finish(&self, mut splits: Vec<usize>, alarms: &[Alarm]) -> Vec<ChangePoint> {
+        let count_min = self.settings.segment_count_min;
+        // What was plain to see as it came is a candidate too: later changes may have hidden it from wider intervals.
+        for alarm in alarms {
+            if splits.iter().all(|s| s.abs_diff(alarm.index) >= count_min)
+                && alarm.index >= count_min
+                && self.n - alarm.index >= count_min
+            {
+                splits.push(alarm.index);
+            }
+        }
+        splits.sort_unstable();
+        self.settle(&mut splits);
+        self.evaluate_all(&splits)
+    }
+
     fn seed(&self) -> Vec<usize> {
         let mut splits: Vec<usize> = Vec::new();
         let mut length = (4 * self.settings.segment_count_min) as f64;
@@ -264,8 +291,9 @@ struct Judgement {
 
 #[derive(Default)]
 struct Scratch {
-    sorted: Vec<f64>,
-    deviations: Vec<f64>,
+    /// Keys of the values.
+    sorted: Vec<i64>,
+    deviations: Vec<i64>,
     /// Of the last split found: distance of the two means in their standard error, by the interval's own spread.
     strength: f64,
 }
@@ -279,15 +307,15 @@ impl Scratch {
         }
         // Selecting, not sorting: this runs for every interval of every width.
         self.sorted.clear();
-        self.sorted.extend_from_slice(values);
-        let median = *self.sorted.select_nth_unstable_by((n - 1) / 2, f64::total_cmp).1;
+        self.sorted.extend(values.iter().map(|v| to_key(*v)));
+        let median = from_key(*self.sorted.select_nth_unstable((n - 1) / 2).1);
         self.deviations.clear();
-        self.deviations.extend(values.iter().map(|v| (v - median).abs()));
-        let (below, at, _) = self.deviations.select_nth_unstable_by((n - 1) * 7 / 10, f64::total_cmp);
+        self.deviations.extend(values.iter().map(|v| to_key((v - median).abs())));
+        let (below, at, _) = self.deviations.select_nth_unstable((n - 1) * 7 / 10);
         // Wide enough for two levels that share the interval, too narrow for a spike to rule it.
-        let reach = 2.0 * at.max(f64::MIN_POSITIVE);
+        let reach = 2.0 * from_key(*at).max(f64::MIN_POSITIVE);
         let middle = ((n - 1) / 2).min(below.len().saturating_sub(1));
-        let sigma = MAD_TO_SIGMA * *below.select_nth_unstable_by(middle, f64::total_cmp).1;
+        let sigma = MAD_TO_SIGMA * from_key(*below.select_nth_unstable(middle).1);
         let clip = |v: f64| (v - median).clamp(-reach, reach);
         let total: f64 = values.iter().map(|v| clip(*v)).sum();
         let (mut best, mut place, mut left) = (0.0, None, 0.0);

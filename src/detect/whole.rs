@@ -28,7 +28,7 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
     let policy = &settings.policy;
     let judged = |one: &&Series| !policy.is_ignored(&one.key) && !policy.is_control(&one.key);
     let adjusted: Vec<Adjusted<'_>> = series.iter().filter(judged).map(take_out).collect();
-    let own: Vec<Series> = adjusted.iter().map(|one| one.series.clone().into_owned()).collect();
+    let own: Vec<&Series> = adjusted.iter().map(|one| &*one.series).collect();
     let loose =
         GateSettings { false_discovery_max: settings.false_discovery_max.max(SUSPECTED_P_MAX), ..settings.clone() };
     let (mut verdict, changes) = judge_with_changes(&own, &loose);
@@ -43,12 +43,11 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
         verdict.findings.extend(drifts);
         verdict.findings.extend(moved);
         // A limit is kept or not, whatever explains it.
-        let plain: Vec<Series> = series.iter().filter(judged).cloned().collect();
-        verdict.findings.extend(find_crossed(&plain, policy));
+        verdict.findings.extend(find_crossed(series.iter().filter(judged), policy));
     }
     name_covariates(&mut verdict.findings, &adjusted);
-    let machines: Vec<Series> =
-        controls.iter().chain(series.iter().filter(|one| policy.is_control(&one.key))).cloned().collect();
+    let machines: Vec<&Series> =
+        controls.iter().chain(series.iter().filter(|one| policy.is_control(&one.key))).collect();
     excuse(&mut verdict.findings, &judge(&machines, settings).findings);
     let mut suspected: Vec<Finding> = open.into_iter().filter(|finding| finding.actionable).collect();
     if settings.newest == Newest::Last {
@@ -59,7 +58,7 @@ pub fn judge_whole(series: &[Series], controls: &[Series], settings: &GateSettin
 }
 
 // Newest runs that are odd where nothing else is found: shown beside what is confirmed, but no regression yet.
-fn suspect_odd(series: &[Series], findings: &mut Vec<Finding>, suspected: &mut Vec<Finding>, settings: &GateSettings) {
+fn suspect_odd(series: &[&Series], findings: &mut Vec<Finding>, suspected: &mut Vec<Finding>, settings: &GateSettings) {
     let odd: Vec<Finding> = find_odd(series, settings)
         .into_iter()
         .filter(|odd| odd.actionable && findings.iter().chain(&*suspected).all(|known| !known.is_of_series(odd)))

@@ -248,6 +248,40 @@ fn the_doctor_knows_a_healthy_store_from_a_file_that_is_none() {
 }
 
 #[test]
+fn the_gate_and_the_doctor_warn_of_baselines_that_are_thin_or_stale() {
+    let fixture = Fixture::new();
+    let mut text = "pipeline,run_id,started_at,duration_s,outcome\n".to_owned();
+    for at in 0..40_u32 {
+        let duration = 10.0 + f64::from(at * 37 % 17) / 40.0;
+        text += &format!("old,old-{at},2024-01-{:02}T{:02}:00:00Z,{duration},success\n", 1 + at / 2, 8 + at % 2);
+    }
+    for at in 0..12_u32 {
+        text += &format!("new,new-{at},2024-03-{:02}T08:00:00Z,{},success\n", 10 + at, 10.0 + f64::from(at % 5) / 9.0);
+    }
+    std::fs::write(fixture.path("more.csv"), text).unwrap();
+    fixture.text(&["import", "more.csv"]);
+    // Exit 1 as before: of the pipeline that became slower.
+    let told = fixture.command(&["check", "--format", "json"]).assert().code(1).get_output().stdout.clone();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let named = |at: usize| (told["warnings"][at]["pipeline"].as_str(), told["warnings"][at]["warning"].as_str());
+    assert_eq!(named(0), (Some("new"), Some("thin: 12 runs, from 20 on it is trusted")));
+    assert_eq!(named(1).0, Some("old"));
+    assert!(named(1).1.unwrap().starts_with("stale: its newest run is 63 days older"), "{told}");
+    assert_eq!(told["warnings"].as_array().unwrap().len(), 2, "{told}");
+    let alone = fixture.text(&["check", "--pipeline", "new"]);
+    assert!(alone.ends_with("warning: baseline of new: thin: 12 runs, from 20 on it is trusted\n"), "{alone}");
+    assert!(!fixture.text(&["check", "--pipeline", "even"]).contains("warning:"));
+    let well = fixture.json(&["doctor"]);
+    assert_eq!(well["weak_baselines"].as_array().unwrap().len(), 2, "{well}");
+    let text = fixture.text(&["doctor", "--quick"]);
+    assert!(text.contains("note: 2 pipelines have a baseline that is thin or stale, such as new: thin"), "{text}");
+    // A pin does not grow older unseen.
+    fixture.text(&["baseline", "set", "even", "--from", "even-0", "--to", "even-20", "--metric", "duration"]);
+    let pinned = fixture.text(&["check", "--pipeline", "even"]);
+    assert!(pinned.contains("warning: baseline of even: stale: pinned for"), "{pinned}");
+}
+
+#[test]
 fn the_gate_leaves_every_face_that_was_asked_for() {
     let fixture = Fixture::new();
     let arguments = ["check", "--junit", "j.xml", "--gitlab", "m.txt", "--comment", "c.md", "--summary", "s.md"];

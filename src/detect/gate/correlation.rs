@@ -13,7 +13,7 @@ const USUAL_CORRELATION: f64 = 0.05;
 /// Correlation below which an estimate is mostly chance.
 const CHANCE_CORRELATION: f64 = 0.15;
 /// Factor on it: too low an estimate costs more (a false finding) than one too high.
-const CORRELATION_MARGIN: f64 = 1.25;
+const CORRELATION_MARGIN: f64 = 1.4;
 /// Largest correlation that is believed of so few runs.
 const CORRELATION_MAX: f64 = 0.75;
 /// Fewest runs that tell anything of it.
@@ -27,7 +27,7 @@ const COMPARED_COUNT_MIN: usize = 4;
 /// For each case the correlation to allow for, 0 to 1. A short series says little of its own; those of one pipeline,
 /// which ran on the same machines, say more together.
 pub(super) fn correlate_noise<'a>(
-    cases: &[Case],
+    cases: &[Case<'_>],
     families: impl Iterator<Item = &'a Vec<usize>>,
     settings: &GateSettings,
 ) -> Vec<f64> {
@@ -44,7 +44,7 @@ pub(super) fn correlate_noise<'a>(
             };
             let rho = (weight * one.rho + (1.0 - weight) * shared).clamp(0.0, CORRELATION_MAX);
             // What chance alone would show is let fade out, not counted in full.
-            noise[one.place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0);
+            noise[one.place] = CORRELATION_MARGIN * rho * (rho / CHANCE_CORRELATION).min(1.0).powi(2);
         }
     }
     noise
@@ -71,7 +71,7 @@ fn variance_beyond_chance(own: &[Own]) -> Option<f64> {
 }
 
 // Of a series' noise with levels before and after its likeliest split taken out; none where it is too short or a rate.
-fn own_correlation(case: &Case, place: usize, settings: &GateSettings) -> Option<Own> {
+fn own_correlation(case: &Case<'_>, place: usize, settings: &GateSettings) -> Option<Own> {
     let n = case.values.len();
     let newest = n.min(settings.last + settings.baseline_count_max);
     if case.key.metric == Metric::SuccessRate || newest < RUNS_MIN {
@@ -109,7 +109,8 @@ mod tests {
     fn allowed(noise: Noise, seed: u64) -> Vec<f64> {
         let plan = Plan { noise, before: 30, after: 10, branch: false, change: None };
         let settings = GateSettings::default();
-        let cases = collect_cases(&draw_pipeline(&plan, &mut Draws::new(seed, 0)), &settings);
+        let series = draw_pipeline(&plan, &mut Draws::new(seed, 0));
+        let cases = collect_cases(&series, &settings);
         correlate_noise(&cases, std::iter::once(&(0..cases.len()).collect()), &settings)
     }
 

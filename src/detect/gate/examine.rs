@@ -11,7 +11,7 @@ use crate::detect::judged::JudgedValues;
 use crate::detect::online::bears_the_shift;
 use crate::detect::place::best_split;
 use crate::detect::search::adjust_for_search;
-use crate::detect::segment::{ChangePoint, find_change_points};
+use crate::detect::segment::{ChangePoint, find_lasting_changes};
 use crate::detect::settings::Settings;
 use crate::detect::stats::normal::{two_sided, upper_quantile};
 use crate::detect::stats::rank::estimate_shift;
@@ -45,8 +45,8 @@ pub(super) struct Change {
     pub(super) after: f64,
     /// Adjusted for the search over splits.
     pub(super) p_value: f64,
-    /// 95 % interval of after minus before.
-    pub(super) difference: (f64, f64),
+    /// Correlation of neighbouring runs that was allowed for.
+    pub(super) rho: f64,
     /// Large enough, and borne by enough of the new runs, to be worth a word.
     pub(super) reaches_floor: bool,
 }
@@ -78,16 +78,16 @@ impl Examined {
 
 /// Level changes of a series among whose newest runs one is searched; none of a rate, nor of a series that is too short
 /// for an older level.
-pub(super) fn level_changes(case: &Case, settings: &GateSettings) -> Vec<ChangePoint> {
+pub(super) fn level_changes(case: &Case<'_>, settings: &GateSettings) -> Vec<ChangePoint> {
     let is_level = case.fixed_split.is_none() && case.key.metric != Metric::SuccessRate;
     if !is_level || case.values.len() <= settings.last + settings.baseline_count_min {
         return Vec::new();
     }
-    find_change_points(&case.values, &Settings::default())
+    find_lasting_changes(&case.values, &Settings::default())
 }
 
 /// Looks at one series; `changes` are its [`level_changes`], `rho` the correlation of neighbouring runs to allow for.
-pub(super) fn examine(case: &Case, changes: &[ChangePoint], rho: f64, settings: &GateSettings) -> Examined {
+pub(super) fn examine(case: &Case<'_>, changes: &[ChangePoint], rho: f64, settings: &GateSettings) -> Examined {
     let n = case.values.len();
     let (newest_min, baseline_min) = (settings.newest_count_min, settings.baseline_count_min);
     if let Some(split) = case.fixed_split {
@@ -116,7 +116,7 @@ fn baseline_start(n: usize, changes: &[ChangePoint], settings: &GateSettings) ->
         .unwrap_or(0)
 }
 
-fn best_of(case: &Case, start: usize, splits: RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> Change {
+fn best_of(case: &Case<'_>, start: usize, splits: RangeInclusive<usize>, rho: f64, settings: &GateSettings) -> Change {
     if case.key.metric == Metric::SuccessRate {
         best_rate_split(case, start, splits, settings)
     } else {
@@ -125,7 +125,7 @@ fn best_of(case: &Case, start: usize, splits: RangeInclusive<usize>, rho: f64, s
 }
 
 // How likely a change is to begin with a run, before its values are looked at: with another revision rather than amid one.
-fn split_weight(case: &Case, at: usize) -> f64 {
+fn split_weight(case: &Case<'_>, at: usize) -> f64 {
     let revision = |place: usize| case.points.get(place).and_then(|p| p.revision.as_deref());
     match (at.checked_sub(1).and_then(revision), revision(at)) {
         (Some(old), Some(new)) if old != new => NEW_REVISION_WEIGHT,
@@ -143,7 +143,7 @@ struct Split {
 }
 
 fn best_level_split(
-    case: &Case,
+    case: &Case<'_>,
     start: usize,
     splits: RangeInclusive<usize>,
     rho: f64,
@@ -179,19 +179,30 @@ fn best_level_split(
         before: median(before),
         after: median(after),
         p_value,
-        difference: difference_interval(all, &best, &judged, median(before)),
+        rho,
         reaches_floor,
     }
 }
 
-// 95 % interval of the difference, in the metric's unit. It is drawn where the values are judged: what multiplies a
-// skewed metric shifts its logarithm, and only there have both sides the same spread. Autocorrelation widens it.
-fn difference_interval(all: &[f64], best: &Split, judged: &JudgedValues, level: f64) -> (f64, f64) {
-    let shift = estimate_shift(&all[best.from..best.at], &all[best.at..], 0.95);
-    let widen = mean_variance_inflation(best.level.rho, (all.len() - best.at) as f64).sqrt();
+/// 95 % interval of after minus before, in the metric's unit.
+pub(super) fn difference_of(case: &Case<'_>, change: &Change) -> (f64, f64) {
+    if change.kind == FindingKind::Rate {
+        let (before, after) = (&case.values[change.start..change.split], &case.values[change.split..]);
+        let count_failed = |part: &[f64]| part.iter().filter(|v| **v < 0.5).count() as u64;
+        let (failed_before, failed_after) = (count_failed(before), count_failed(after));
+        let (low, high) =
+            rate_difference_interval(failed_before, before.len() as u64, failed_after, after.len() as u64);
+        return (-high, -low);
+    }
+    // It is drawn where the values are judged: what multiplies a skewed metric shifts its logarithm, and only there have
+    // both sides the same spread. Autocorrelation widens it.
+    let judged = JudgedValues::new(&case.values);
+    let all = judged.slice(0, case.values.len());
+    let shift = estimate_shift(&all[change.start..change.split], &all[change.split..], 0.95);
+    let widen = mean_variance_inflation(change.rho, (all.len() - change.split) as f64).sqrt();
     let in_unit = |end: f64| {
         let moved = shift.estimate + (end - shift.estimate) * widen;
-        if judged.is_log(all.len()) { level * moved.exp_m1() } else { moved }
+        if judged.is_log(all.len()) { change.before * moved.exp_m1() } else { moved }
     };
     (in_unit(shift.low), in_unit(shift.high))
 }
@@ -224,13 +235,13 @@ fn level_p_value(
     if splits.start() == splits.end() && n - best.at < SHUFFLED_COUNT_MIN {
         return (FEW_RUNS_PENALTY * by_deviate).min(1.0);
     }
-    let test = factors.test_by_shuffling(scores, best.sign);
+    let test = factors.test_by_shuffling(scores, best.sign, by_deviate);
     let inflation = mean_variance_inflation(best.level.rho, (n - best.at) as f64);
     let shuffled = two_sided(upper_quantile(test.p_value / 2.0) / inflation.sqrt());
     if test.at_limit { by_deviate.min(shuffled) } else { shuffled }
 }
 
-fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {
+fn best_rate_split(case: &Case<'_>, start: usize, splits: RangeInclusive<usize>, settings: &GateSettings) -> Change {
     let n = case.values.len();
     let from = start.max(splits.start().saturating_sub(settings.baseline_count_max));
     let failed: Vec<bool> = case.values[from..].iter().map(|v| *v < 0.5).collect();
@@ -240,10 +251,6 @@ fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, set
         (scan_rise(&failed, counts.clone(), RatePrior::RARE), scan_rise(&passed, counts, RatePrior::USUAL));
     let scan = if rise.p_value <= fall.p_value { rise } else { fall };
     let at = n - scan.count;
-    let count_failed = |part: &[bool]| part.iter().filter(|f| **f).count() as u64;
-    let (before, after) = failed.split_at(at - from);
-    let (low, high) =
-        rate_difference_interval(count_failed(before), before.len() as u64, count_failed(after), after.len() as u64);
     Change {
         split: at,
         start: from,
@@ -251,7 +258,7 @@ fn best_rate_split(case: &Case, start: usize, splits: RangeInclusive<usize>, set
         before: mean(&case.values[from..at]),
         after: mean(&case.values[at..]),
         p_value: (2.0 * scan.p_value).min(1.0),
-        difference: (-high, -low),
+        rho: 0.0,
         reaches_floor: scan.p_value < 1.0,
     }
 }

@@ -9,6 +9,7 @@ mod rate;
 mod recommend;
 mod severity;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub use severity::{Size, grade};
 
 use case::{Case, collect_cases};
 use correlation::correlate_noise;
-use examine::{Change, Examined, examine, level_changes};
+use examine::{Change, Examined, difference_of, examine, level_changes};
 
 use super::confidence::{confidence_of_gate, estimate_changed_share, with_changed_share};
 use super::segment::ChangePoint;
@@ -86,12 +87,15 @@ impl Default for GateSettings {
 ///
 /// Values that are not finite are passed over. Findings come worst first, and among those of one run the cause first.
 #[must_use]
-pub fn judge(series: &[Series], settings: &GateSettings) -> Verdict {
+pub fn judge<S: Borrow<Series>>(series: &[S], settings: &GateSettings) -> Verdict {
     judge_with_changes(series, settings).0
 }
 
 /// The same with the level changes that each series was found to have on the way: none where they were of no use.
-pub(super) fn judge_with_changes(series: &[Series], settings: &GateSettings) -> (Verdict, Vec<Vec<ChangePoint>>) {
+pub(super) fn judge_with_changes<S: Borrow<Series>>(
+    series: &[S],
+    settings: &GateSettings,
+) -> (Verdict, Vec<Vec<ChangePoint>>) {
     let cases = collect_cases(series, settings);
     let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, case) in cases.iter().enumerate() {
@@ -144,17 +148,17 @@ pub fn likeliest_change(series: &[Series], settings: &GateSettings) -> Option<Li
     let case = cases.first()?;
     let examined = examine(case, &level_changes(case, settings), *noise.first()?, settings);
     let change = examined.change()?;
-    let (p_value, reaches_floor, difference) = (change.p_value, change.reaches_floor, change.difference);
+    let (p_value, reaches_floor, difference) = (change.p_value, change.reaches_floor, difference_of(case, change));
     Some(Likeliest { p_value, reaches_floor, difference })
 }
 
-fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
+fn judge_family(cases: &[Case<'_>], examined: &[Examined], places: &[usize], settings: &GateSettings) -> Vec<Finding> {
     let checked: Vec<(usize, f64)> =
         places.iter().filter_map(|place| examined[*place].p_value().map(|p| (*place, p))).collect();
     let p_values: Vec<f64> = checked.iter().map(|(_, p)| *p).collect();
     let adjusted = adjust_in_family(&checked, cases);
     let share = estimate_changed_share(&p_values);
-    let mut confirmed: Vec<(&Case, &Change, f64)> = checked
+    let mut confirmed: Vec<recommend::Confirmed<'_>> = checked
         .iter()
         .zip(adjusted)
         .filter(|(_, p)| *p <= settings.false_discovery_max)
@@ -166,7 +170,7 @@ fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], setting
         .iter()
         .map(|(case, change, p)| {
             let confidence = with_changed_share(confidence_of_gate(change.p_value), share);
-            let mut finding = describe(case, change, *p, confidence, settings);
+            let mut finding = describe(case, change, (*p, confidence), difference_of(case, change), settings);
             recommend::explain(&mut finding, case, change, &confirmed, cases);
             finding
         })
@@ -174,7 +178,7 @@ fn judge_family(cases: &[Case], examined: &[Examined], places: &[usize], setting
 }
 
 // However many steps a pipeline has, half of its budget is for whole runs.
-fn adjust_in_family(checked: &[(usize, f64)], cases: &[Case]) -> Vec<f64> {
+fn adjust_in_family(checked: &[(usize, f64)], cases: &[Case<'_>]) -> Vec<f64> {
     let steps = checked.iter().filter(|(place, _)| cases[*place].key.step.is_some()).count();
     let wholes = checked.len() - steps;
     let step_weight = if wholes > 0 && steps > wholes { wholes as f64 / steps as f64 } else { 1.0 };
@@ -189,10 +193,16 @@ fn adjust_in_family(checked: &[(usize, f64)], cases: &[Case]) -> Vec<f64> {
     adjust_weighted(&p_values, &weights)
 }
 
-fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, settings: &GateSettings) -> Finding {
+fn describe(
+    case: &Case<'_>,
+    change: &Change,
+    (p_value, confidence): (f64, f64),
+    (difference_low, difference_high): (f64, f64),
+    settings: &GateSettings,
+) -> Finding {
     let (metric, first) = (case.key.metric, &case.points[change.split]);
     let size = Size { before: change.before, after: change.after };
-    let severity = grade(size, metric, &settings.policy.bands(&case.key));
+    let severity = grade(size, metric, &settings.policy.bands(case.key));
     let worse = match metric.better() {
         Better::Lower => change.after > change.before,
         Better::Higher => change.after < change.before,
@@ -216,8 +226,8 @@ fn describe(case: &Case, change: &Change, p_value: f64, confidence: f64, setting
         since_run_key: first.run_key.to_string(),
         since_time: format_time(first.started_at),
         since_revision: first.revision.as_deref().map(ToOwned::to_owned),
-        difference_low: change.difference.0,
-        difference_high: change.difference.1,
+        difference_low,
+        difference_high,
         context: case.key.context.clone(),
         recommendation: String::new(),
         explanation: Explanation::default(),

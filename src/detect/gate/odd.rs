@@ -1,5 +1,7 @@
 //! Newest runs that are odd and too few for a level: suspected, shown, never gating. The next runs confirm or clear them.
 
+use std::borrow::Borrow;
+
 use super::case::{Case, collect_cases};
 use super::examine::Change;
 use super::{GateSettings, describe};
@@ -16,17 +18,18 @@ const ODD_SIGMA: f64 = 5.0;
 /// For each series whose newest runs are odd, in one direction, and farther off than any run of the baseline, a finding
 /// of kind `suspected`. Where such runs were seen before, one more is no news.
 #[must_use]
-pub fn find_odd(series: &[Series], settings: &GateSettings) -> Vec<Finding> {
+pub fn find_odd<S: Borrow<Series>>(series: &[S], settings: &GateSettings) -> Vec<Finding> {
     collect_cases(series, settings).iter().filter_map(|case| find_in(case, settings)).collect()
 }
 
-fn find_in(case: &Case, settings: &GateSettings) -> Option<Finding> {
+fn find_in(case: &Case<'_>, settings: &GateSettings) -> Option<Finding> {
     if case.key.metric == Metric::SuccessRate || case.fixed_split.is_some() {
         return None;
     }
     let n = case.values.len();
     // The longest such stretch: one run more, and the gate judges it as a level.
-    let count = (1..settings.newest_count_min).rev().find(|count| are_odd(case, *count, settings))?;
+    let judged = JudgedValues::new(&case.values);
+    let count = (1..settings.newest_count_min).rev().find(|count| are_odd(&judged, n, *count, settings))?;
     let split = n - count;
     let start = split.saturating_sub(settings.baseline_count_max);
     let (before, after) = (&case.values[start..split], &case.values[split..]);
@@ -40,18 +43,18 @@ fn find_in(case: &Case, settings: &GateSettings) -> Option<Finding> {
         before: level,
         after: current,
         p_value: chance_of_newest(before.len(), count),
-        // From where 95 of 100 runs lie.
-        difference: (current - quantile_sorted(&sorted, 0.975), current - quantile_sorted(&sorted, 0.025)),
+        rho: 0.0,
         reaches_floor: true,
     };
-    let mut finding = describe(case, &change, change.p_value, confidence_of_gate(change.p_value), settings);
+    // From where 95 of 100 runs lie.
+    let difference = (current - quantile_sorted(&sorted, 0.975), current - quantile_sorted(&sorted, 0.025));
+    let sure = (change.p_value, confidence_of_gate(change.p_value));
+    let mut finding = describe(case, &change, sure, difference, settings);
     finding.recommendation = say(case, &change);
     Some(finding)
 }
 
-fn are_odd(case: &Case, count: usize, settings: &GateSettings) -> bool {
-    let n = case.values.len();
-    let judged = JudgedValues::new(&case.values);
+fn are_odd(judged: &JudgedValues<'_>, n: usize, count: usize, settings: &GateSettings) -> bool {
     let all = judged.slice(0, n);
     let Some(split) = n.checked_sub(count).filter(|split| *split >= settings.baseline_count_min) else { return false };
     let start = split.saturating_sub(settings.baseline_count_max);
@@ -68,7 +71,7 @@ fn chance_of_newest(before: usize, count: usize) -> f64 {
     (2.0 / arrangements).min(1.0)
 }
 
-fn say(case: &Case, change: &Change) -> String {
+fn say(case: &Case<'_>, change: &Change) -> String {
     let (key, metric) = (&case.key, case.key.metric);
     let what = match &key.step {
         Some(step) => format!("{} of step {step}", metric.title()),

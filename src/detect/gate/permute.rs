@@ -10,6 +10,12 @@ use crate::detect::stats::robust::{MAD_TO_SIGMA, mad, median};
 const SHUFFLES_MAX: u32 = 20_000;
 /// Shuffles at least as extreme after which the p-value is known well enough.
 const EXTREMES_MAX: u32 = 60;
+/// The same where at least one shuffle in [`LARGE_SHARE`] is: far from any limit of a finding.
+const EXTREMES_LARGE: u32 = 20;
+const LARGE_SHARE: u32 = 20;
+/// Shuffles without one as extreme that bear out a p-value by the deviate as small as [`DEVIATE_PLAIN`].
+const SHUFFLES_PLAIN: u32 = 5_000;
+const DEVIATE_PLAIN: f64 = 1e-5;
 /// Deviations beyond which a value counts as if it lay there: spikes keep their side and lose their weight.
 const CLIP_SIGMA: f64 = 3.0;
 /// Typical size of a change, in deviations: the spread of the effect under the alternative.
@@ -103,24 +109,86 @@ impl SplitFactors {
 
     /// The averaged factor of `scores`, newest last, in the direction `sign`, against that of shuffled ones; twice the
     /// one-sided chance, since the direction was looked up. The shuffles are the same for the same input.
-    pub(super) fn test_by_shuffling(&self, scores: &[f64], sign: f64) -> ShuffleTest {
+    ///
+    /// Where `by_deviate`, which holds beyond the limit of the shuffles, is far smaller than that limit, a few thousand
+    /// without one as extreme are enough.
+    pub(super) fn test_by_shuffling(&self, scores: &[f64], sign: f64, by_deviate: f64) -> ShuffleTest {
         let longest = (*self.counts.end()).min(scores.len());
         let observed = self.total(scores.iter().rev().copied(), sign);
-        let limit = observed * (1.0 - 1e-9);
-        let mut pool = scores.to_vec();
+        if observed <= 0.0 {
+            // Nothing points this way: every order says as much.
+            return ShuffleTest { p_value: 1.0, at_limit: false };
+        }
+        let limit = self.limit(observed * (1.0 - 1e-9));
+        // Turned so that what points the way of `sign` is positive.
+        let mut pool: Vec<f64> = scores.iter().map(|score| (score - self.mean) * sign).collect();
         let mut dice = Dice(0x2545_f491_4f6c_dd1d ^ scores.len() as u64);
         let (mut extreme, mut shuffles) = (0, 0);
-        while shuffles < SHUFFLES_MAX && extreme < EXTREMES_MAX {
+        while shuffles < SHUFFLES_MAX && !is_known(extreme, shuffles) {
+            if shuffles == SHUFFLES_PLAIN && extreme == 0 && by_deviate <= DEVIATE_PLAIN {
+                break;
+            }
             for place in 0..longest {
                 let other = place + dice.below(pool.len() - place);
                 pool.swap(place, other);
             }
             shuffles += 1;
-            extreme += u32::from(self.total(pool.iter().copied(), sign) >= limit);
+            extreme += u32::from(self.reaches(&pool[..longest], &limit));
         }
         let one_sided = f64::from(extreme + 1) / f64::from(shuffles + 1);
         ShuffleTest { p_value: (2.0 * one_sided).min(1.0), at_limit: extreme < 10 }
     }
+
+    // Distances from which a single split reaches `sum`, and below which all together cannot: between them factors must
+    // be added up, which takes an exponential each.
+    fn limit(&self, sum: f64) -> Limit {
+        let log_sum = sum.ln();
+        let at = |log_factor: f64, &(offset, rate): &(f64, f64)| match log_factor - offset {
+            excess if excess <= 0.0 => 0.0,
+            excess => (excess / rate).sqrt(),
+        };
+        let share = (self.terms.len() as f64).ln();
+        Limit {
+            sum,
+            enough: self.terms.iter().map(|term| at(log_sum + 1e-12, term)).collect(),
+            too_little: self.terms.iter().map(|term| at(log_sum - share - 1e-12, term)).collect(),
+        }
+    }
+
+    // Whether the factors of `newest`, newest first and turned, reach the limit together.
+    fn reaches(&self, newest: &[f64], limit: &Limit) -> bool {
+        let (before, from) = newest.split_at((*self.counts.start() - 1).min(newest.len()));
+        let begin: f64 = before.iter().sum();
+        let (mut distance, mut undecided) = (begin, false);
+        for ((value, enough), too_little) in from.iter().zip(&limit.enough).zip(&limit.too_little) {
+            distance += value;
+            if distance > *enough {
+                return true;
+            }
+            undecided |= distance > *too_little;
+        }
+        if !undecided {
+            return false;
+        }
+        let (mut distance, mut sum) = (begin, 0.0);
+        for (value, (offset, rate)) in from.iter().zip(&self.terms) {
+            distance += value;
+            sum += if distance > 0.0 { (offset + rate * distance * distance).exp() } else { 0.0 };
+        }
+        sum >= limit.sum
+    }
+}
+
+/// What a sum of factors is held against; distances are those of the splits, shortest window first.
+struct Limit {
+    sum: f64,
+    enough: Vec<f64>,
+    too_little: Vec<f64>,
+}
+
+// A p-value that no limit is near need not be known as well (Besag and Clifford 1991).
+fn is_known(extreme: u32, shuffles: u32) -> bool {
+    extreme >= EXTREMES_MAX || (extreme >= EXTREMES_LARGE && extreme * LARGE_SHARE > shuffles)
 }
 
 // SplitMix64 (Steele, Lea and Flood 2014): fast, and the same on every machine and in every version.
@@ -147,21 +215,21 @@ mod tests {
         // Of the 3,003 ways to choose 5 of 15, one is the largest and one the smallest.
         let values: Vec<f64> = (0..15).map(f64::from).collect();
         let scores = clipped_scores(&values);
-        let test = SplitFactors::new(&scores, 5..=5, |_| 1.0).test_by_shuffling(&scores, 1.0);
+        let test = SplitFactors::new(&scores, 5..=5, |_| 1.0).test_by_shuffling(&scores, 1.0, 1.0);
         assert!((test.p_value - 2.0 / 3003.0).abs() < 4e-4, "{test:?}");
     }
 
     #[test]
     fn equal_values_are_no_evidence() {
         let scores = clipped_scores(&[1.0; 20]);
-        assert!(SplitFactors::new(&scores, 3..=10, |_| 1.0).test_by_shuffling(&scores, 1.0).p_value > 0.9);
+        assert!(SplitFactors::new(&scores, 3..=10, |_| 1.0).test_by_shuffling(&scores, 1.0, 1.0).p_value > 0.9);
     }
 
     // SciPy 1.16.3: permutation_test of mean - mean, two-sided (twice the smaller tail), all 495 arrangements: 0.016162.
     #[test]
     fn one_split_is_the_permutation_test_of_two_means() {
         let scores = [0.1, -0.4, 0.3, 0.0, -0.2, 0.5, -0.1, 0.2, 0.4, 0.6, 0.35, 0.55];
-        let test = SplitFactors::new(&scores, 4..=4, |_| 1.0).test_by_shuffling(&scores, 1.0);
+        let test = SplitFactors::new(&scores, 4..=4, |_| 1.0).test_by_shuffling(&scores, 1.0, 1.0);
         assert!((test.p_value - 0.016_162).abs() < 0.006, "{test:?}");
     }
 }

@@ -32,6 +32,9 @@ pub(super) fn scan_rise(hits: &[bool], counts: RangeInclusive<usize>, prior: Rat
     let counts = (*counts.start()).min(longest)..=longest;
     let known = hits.len() - longest;
     let known_hits = hits[..known].iter().filter(|hit| **hit).count();
+    if !rises(hits, &counts) {
+        return RateScan { count: longest, p_value: 1.0 };
+    }
     let rarity = Rarity::new(known_hits, known, counts, prior);
     let total = hits[known..].iter().filter(|hit| **hit).count();
     let (mut seen, mut best) = (0, (longest, 1.0));
@@ -42,15 +45,22 @@ pub(super) fn scan_rise(hits: &[bool], counts: RangeInclusive<usize>, prior: Rat
             best = (count, found);
         }
     }
-    if best.1 >= 1.0 {
-        return RateScan { count: best.0, p_value: 1.0 };
-    }
     let chance_of = predict_hits(prior, known_hits as u64, known as u64, longest as u64);
     let reach = |limit: f64| -> f64 {
         chance_of.iter().enumerate().map(|(hits, chance)| chance * rarity.crossing_chance(hits, limit)).sum()
     };
     let p_value = 0.5 * (reach(best.1 * (1.0 + 1e-9)) + reach(best.1 * (1.0 - 1e-9)));
     RateScan { count: best.0, p_value: p_value.min(1.0) }
+}
+
+// Whether the newest runs hit more often than those before them at any split: else nothing need be weighed.
+fn rises(hits: &[bool], counts: &RangeInclusive<usize>) -> bool {
+    let all = hits.iter().filter(|hit| **hit).count();
+    let mut seen = 0;
+    (1..=*counts.end()).zip(hits.iter().rev()).any(|(count, hit)| {
+        seen += usize::from(*hit);
+        counts.contains(&count) && seen * (hits.len() - count) > (all - seen) * count
+    })
 }
 
 // Where the split is given there is nothing to search: the predictive mid-p value.

@@ -7,14 +7,14 @@ use crate::model::unit::{format_count, format_metric, format_points, format_shar
 use crate::model::{Cause, Finding, Metric, Size, StepShare};
 
 /// A confirmed change with its series and its p-value within the family.
-pub(super) type Confirmed<'a> = (&'a Case, &'a Change, f64);
+pub(super) type Confirmed<'a> = (&'a Case<'a>, &'a Change, f64);
 
 /// Runs by which the first runs of two changes may differ and still be the same event.
 const SAME_EVENT_RUNS: usize = 2;
 
 /// Puts the findings of one pipeline in order: together what began together, within it the largest cause first.
-pub(super) fn order_by_cause(confirmed: &mut [Confirmed], cases: &[Case]) {
-    let weight = |(case, change, _): &Confirmed| -> f64 {
+pub(super) fn order_by_cause(confirmed: &mut [Confirmed<'_>], cases: &[Case<'_>]) {
+    let weight = |(case, change, _): &Confirmed<'_>| -> f64 {
         let percent = ((change.after - change.before) / change.before).abs();
         let share = share_of_total(case, change, cases).unwrap_or(0.0);
         if percent.is_nan() { 0.0 } else { percent.min(1e6) * (1.0 + share) }
@@ -23,7 +23,13 @@ pub(super) fn order_by_cause(confirmed: &mut [Confirmed], cases: &[Case]) {
 }
 
 /// Says why, as far as the series tell, and what to look at first.
-pub(super) fn explain(finding: &mut Finding, case: &Case, change: &Change, confirmed: &[Confirmed], cases: &[Case]) {
+pub(super) fn explain(
+    finding: &mut Finding,
+    case: &Case<'_>,
+    change: &Change,
+    confirmed: &[Confirmed<'_>],
+    cases: &[Case<'_>],
+) {
     finding.explanation.cause = model_switch(case, change)
         .map(|(before, after)| Cause { attribute: "model".to_owned(), before: Some(before), after: Some(after) })
         .or_else(|| input_growth(case, change));
@@ -36,7 +42,13 @@ pub(super) fn explain(finding: &mut Finding, case: &Case, change: &Change, confi
 }
 
 /// The sentence for one finding.
-fn recommend(finding: &Finding, case: &Case, change: &Change, confirmed: &[Confirmed], cases: &[Case]) -> String {
+fn recommend(
+    finding: &Finding,
+    case: &Case<'_>,
+    change: &Change,
+    confirmed: &[Confirmed<'_>],
+    cases: &[Case<'_>],
+) -> String {
     let label = finding.metric.title();
     let what = finding
         .step
@@ -90,7 +102,7 @@ pub(in crate::detect) fn tell_cause(cause: &Cause) -> String {
 }
 
 // What grew in step with the input, and no faster, grew because of it.
-fn input_growth(case: &Case, change: &Change) -> Option<Cause> {
+fn input_growth(case: &Case<'_>, change: &Change) -> Option<Cause> {
     let grows = !matches!(case.key.metric, Metric::Quality | Metric::SuccessRate | Metric::Throughput);
     let level = |from: usize, to: usize| {
         let sizes: Option<Vec<f64>> = case.points[from..to].iter().map(|p| p.input_size).collect();
@@ -110,7 +122,7 @@ fn input_growth(case: &Case, change: &Change) -> Option<Cause> {
 const SHARES_MAX: usize = 20;
 
 // How the change of the whole run is spread over its steps, whichever of them the finding is about.
-fn step_shares(case: &Case, change: &Change, cases: &[Case]) -> Vec<StepShare> {
+fn step_shares(case: &Case<'_>, change: &Change, cases: &[Case<'_>]) -> Vec<StepShare> {
     if !adds_up(case.key.metric) {
         return Vec::new();
     }
@@ -140,7 +152,7 @@ fn size_of(finding: &Finding) -> String {
     }
 }
 
-fn revision_range(case: &Case, change: &Change, finding: &Finding) -> String {
+fn revision_range(case: &Case<'_>, change: &Change, finding: &Finding) -> String {
     let last_good = change.split.checked_sub(1).and_then(|place| case.points[place].revision.as_deref());
     match (last_good, &finding.since_revision) {
         (Some(old), Some(new)) if old != new.as_str() => format!(" (revisions {old}..{new})"),
@@ -171,7 +183,7 @@ fn next_action(finding: &Finding, step: Option<&str>) -> String {
 }
 
 // The model most used before and after, where it differs.
-fn model_switch(case: &Case, change: &Change) -> Option<(String, String)> {
+fn model_switch(case: &Case<'_>, change: &Change) -> Option<(String, String)> {
     let usual = |from: usize, to: usize| {
         let mut counts = std::collections::BTreeMap::new();
         for model in case.points[from..to].iter().filter_map(|p| p.model.as_deref()) {
@@ -197,17 +209,17 @@ fn adds_up(metric: Metric) -> bool {
     )
 }
 
-fn same_family(a: &Case, b: &Case) -> bool {
+fn same_family(a: &Case<'_>, b: &Case<'_>) -> bool {
     a.key.pipeline == b.key.pipeline && a.key.metric == b.key.metric && a.key.context == b.key.context
 }
 
 // How much a series moved at the run at which another changed.
-fn difference_at(case: &Case, of: &Case, change: &Change) -> Option<f64> {
+fn difference_at(case: &Case<'_>, of: &Case<'_>, change: &Change) -> Option<f64> {
     levels_at(case, of, change).map(|(before, after)| after - before)
 }
 
 // Medians of a series before and since the run at which another changed.
-fn levels_at(case: &Case, of: &Case, change: &Change) -> Option<(f64, f64)> {
+fn levels_at(case: &Case<'_>, of: &Case<'_>, change: &Change) -> Option<(f64, f64)> {
     let first = of.points[change.split].started_at;
     let start = of.points[change.start].started_at;
     let split = match case.fixed_split {
@@ -224,12 +236,12 @@ fn levels_at(case: &Case, of: &Case, change: &Change) -> Option<(f64, f64)> {
 
 // The step that explains most of a change of the whole run; of steps that explain it alike, the smallest: wrappers
 // carry what is inside them.
-fn find_carrier(case: &Case, change: &Change, cases: &[Case]) -> Option<(String, f64)> {
+fn find_carrier(case: &Case<'_>, change: &Change, cases: &[Case<'_>]) -> Option<(String, f64)> {
     if !adds_up(case.key.metric) {
         return None;
     }
     let total = change.after - change.before;
-    let shares: Vec<(&Case, f64)> = cases
+    let shares: Vec<(&Case<'_>, f64)> = cases
         .iter()
         .filter(|other| other.key.step.is_some() && same_family(other, case))
         .filter_map(|other| difference_at(other, case, change).map(|d| (other, d / total)))
@@ -244,7 +256,7 @@ fn find_carrier(case: &Case, change: &Change, cases: &[Case]) -> Option<(String,
 }
 
 // What part of the whole run's movement, at the same runs, a step's change is.
-fn share_of_total(case: &Case, change: &Change, cases: &[Case]) -> Option<f64> {
+fn share_of_total(case: &Case<'_>, change: &Change, cases: &[Case<'_>]) -> Option<f64> {
     if case.key.step.is_none() || !adds_up(case.key.metric) {
         return None;
     }
@@ -255,7 +267,7 @@ fn share_of_total(case: &Case, change: &Change, cases: &[Case]) -> Option<f64> {
 }
 
 // Other findings that began at the same run: at most four names.
-fn moved_together(case: &Case, change: &Change, confirmed: &[Confirmed]) -> String {
+fn moved_together(case: &Case<'_>, change: &Change, confirmed: &[Confirmed<'_>]) -> String {
     let names: Vec<String> = confirmed
         .iter()
         .filter(|(other, _, _)| other.key != case.key && other.key.context == case.key.context)
@@ -271,7 +283,7 @@ fn moved_together(case: &Case, change: &Change, confirmed: &[Confirmed]) -> Stri
     }
 }
 
-fn began_together(a: &Case, change_a: &Change, b: &Case, change_b: &Change) -> bool {
+fn began_together(a: &Case<'_>, change_a: &Change, b: &Case<'_>, change_b: &Change) -> bool {
     let at = b.points[change_b.split].started_at;
     let place = a.points.partition_point(|p| p.started_at < at);
     place.abs_diff(change_a.split) <= SAME_EVENT_RUNS

@@ -5,7 +5,6 @@ use statrs::function::factorial::ln_binomial;
 use super::noise::{Draws, Noise};
 use super::parallel::map_seeds;
 use crate::detect::gate::{GateSettings, Newest, judge, likeliest_change};
-use crate::detect::stats::normal::{upper_quantile, upper_tail};
 use crate::model::{Better, Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
 
 const METRICS: [Metric; 6] =
@@ -95,13 +94,6 @@ pub fn settings_of(plan: &Plan) -> GateSettings {
     let newest =
         if plan.branch { Newest::Branch { branch: "topic".to_owned(), base: "main".to_owned() } } else { Newest::Last };
     GateSettings { newest, ..GateSettings::default() }
-}
-
-/// Power of the one-sided z-test that knows place and noise, at the error `alpha`.
-#[must_use]
-pub fn oracle_power(effect_sigma: f64, before: usize, after: usize, alpha: f64) -> f64 {
-    let reach = effect_sigma / (1.0 / before as f64 + 1.0 / after as f64).sqrt();
-    upper_tail(upper_quantile(alpha) - reach)
 }
 
 /// Power of the one-sided binomial test that knows the place and the share before, at most at the error `alpha`.

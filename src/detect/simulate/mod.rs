@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod gate;
 pub mod noise;
 pub mod online;
+pub mod oracle;
 pub(crate) mod parallel;
 pub mod patterns;
 pub mod shapes;

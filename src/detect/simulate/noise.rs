@@ -114,6 +114,12 @@ impl Noise {
         }
     }
 
+    /// Correlation of neighbouring values.
+    #[must_use]
+    pub fn correlation(self) -> f64 {
+        if let Self::Autoregressive(rho) = self { rho } else { 0.0 }
+    }
+
     /// Standard deviation of the logarithm of a value, as the z-test that knows it would use it.
     #[must_use]
     pub fn log_sigma(self) -> f64 {

@@ -8,11 +8,23 @@ pub const IQR_TO_SIGMA: f64 = 0.741_301_109_252_801;
 /// Sorts ascending. NaN goes last.
 pub fn sort(values: &mut [f64]) {
     // As whole numbers in the order of `total_cmp`: to compare floats in that order, both would be turned each time.
-    let mut keys: Vec<i64> = values.iter().map(|value| turn(value.to_bits().cast_signed())).collect();
+    let mut keys: Vec<i64> = values.iter().map(|value| to_key(*value)).collect();
     keys.sort_unstable();
     for (value, key) in values.iter_mut().zip(keys) {
-        *value = f64::from_bits(turn(key).cast_unsigned());
+        *value = from_key(key);
     }
+}
+
+/// A whole number that stands among others where the value stands among values, in the order of `total_cmp`.
+#[must_use]
+pub fn to_key(value: f64) -> i64 {
+    turn(value.to_bits().cast_signed())
+}
+
+/// The value of a key.
+#[must_use]
+pub fn from_key(key: i64) -> f64 {
+    f64::from_bits(turn(key).cast_unsigned())
 }
 
 // Negative numbers are written sign first, so that the larger is the smaller: their other bits are turned; its own
@@ -36,21 +48,23 @@ pub fn median_sorted(sorted: &[f64]) -> f64 {
 /// Median. NaN where there are no values.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
-    select_median(&mut values.to_vec())
+    select_median(values.iter().copied())
 }
 
-/// Median by selection, which costs less than sorting and loses the order of the values. NaN where there are none.
-pub fn select_median(values: &mut [f64]) -> f64 {
-    let count = values.len();
+// Median by selection, which costs less than sorting.
+fn select_median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut keys: Vec<i64> = values.map(to_key).collect();
+    let count = keys.len();
     if count == 0 {
         return f64::NAN;
     }
-    let (below, upper, _) = values.select_nth_unstable_by(count / 2, f64::total_cmp);
+    let (below, upper, _) = keys.select_nth_unstable(count / 2);
+    let upper = from_key(*upper);
     if count % 2 == 1 {
-        return *upper;
+        return upper;
     }
-    let lower = below.iter().copied().max_by(f64::total_cmp).unwrap_or(*upper);
-    lower * 0.5 + *upper * 0.5
+    let lower = below.iter().copied().max().map_or(upper, from_key);
+    lower * 0.5 + upper * 0.5
 }
 
 /// Quantile of ascending values by linear interpolation (Hyndman and Fan type 7). NaN where there are none.
@@ -69,8 +83,7 @@ pub fn quantile_sorted(sorted: &[f64], share: f64) -> f64 {
 /// Median absolute deviation from `center`, unscaled.
 #[must_use]
 pub fn mad(values: &[f64], center: f64) -> f64 {
-    let mut distances: Vec<f64> = values.iter().map(|value| (value - center).abs()).collect();
-    select_median(&mut distances)
+    select_median(values.iter().map(|value| (value - center).abs()))
 }
 
 /// The same of ascending values, without sorting their distances: from the center outwards they ascend on either side.
