@@ -113,3 +113,63 @@ fn a_run_under_a_request_takes_the_name_of_the_request_without_its_ids() {
     let store = TempStore::filled(&scenario(shop(), spans).requests());
     assert_eq!(store.value("select pipeline from runs"), "GET /orders/{id}");
 }
+
+#[test]
+fn runs_of_two_pipelines_whose_shared_id_stands_on_the_resource_stay_apart() {
+    let of = |name: &str| json!({"service.name": "ci", "cicd.pipeline.name": name, "cicd.pipeline.run.id": "1"});
+    let spans = json!([
+        {"id": "a", "trace": "1", "name": "compile", "at": [0, 5], "resource": of("shop")},
+        {"id": "b", "trace": "2", "name": "compile", "at": [0, 9], "resource": of("api"), "status": "error"},
+        {"id": "c", "trace": "3", "name": "publish", "at": [6, 8], "resource": of("shop")},
+    ]);
+    let store = TempStore::filled(&scenario(shop(), spans).requests());
+    let runs = store.query("select pipeline, run_id, outcome, duration_s from runs order by pipeline");
+    assert_eq!(
+        Value::from(runs.into_iter().map(Value::Object).collect::<Vec<_>>()),
+        json!([
+            {"pipeline": "api", "run_id": "1", "outcome": "failure", "duration_s": 9.0},
+            {"pipeline": "shop", "run_id": "1", "outcome": "success", "duration_s": 8.0},
+        ])
+    );
+    assert_eq!(store.value("select count(distinct run_key) from runs"), 2);
+}
+
+#[test]
+fn steps_that_nobody_names_are_called_without_their_dates_and_numbers() {
+    let spans: Vec<Value> = (1..4)
+        .flat_map(|day| {
+            let (run, at) = (format!("r{day}"), f64::from(day) * 100.0);
+            [
+                json!({"id": run, "trace": run, "name": "nightly", "at": [at, at + 9.0]}),
+                json!({"id": format!("a{day}"), "trace": run, "parent": run, "name": format!("load 2026-05-0{day}"), "at": [at + 1.0, at + 2.0]}),
+                json!({"id": format!("b{day}"), "trace": run, "parent": run, "name": format!("batch_{day}0017"), "at": [at + 2.0, at + 3.0]}),
+                json!({"id": format!("c{day}"), "trace": run, "parent": run, "name": "page 2 of 3", "at": [at + 3.0, at + 4.0]}),
+            ]
+        })
+        .collect();
+    let store = TempStore::filled(&scenario(shop(), Value::Array(spans)).requests());
+    let steps = "select string_agg(distinct step, ', ' order by step) from steps";
+    assert_eq!(store.value(steps), "batch_{id}, load {id}, page 2 of 3");
+}
+
+#[test]
+fn a_call_that_failed_is_no_more_a_step_than_one_that_did_not() {
+    let spans = json!([
+        {"id": "r", "name": "nightly", "at": [0, 9]},
+        {"id": "a", "parent": "r", "name": "load", "at": [1, 5]},
+        {"id": "b", "parent": "r", "name": "notify", "kind": "client", "at": [5, 6], "status": "error"},
+        {"id": "c", "parent": "r", "name": "notify", "kind": "client", "at": [6, 7]},
+    ]);
+    let store = TempStore::filled(&scenario(shop(), spans).requests());
+    assert_eq!(store.value("select string_agg(step, ', ') from steps"), "load");
+}
+
+#[test]
+fn what_a_server_of_tools_is_asked_is_no_run() {
+    let spans = json!([
+        {"id": "a", "trace": "1", "name": "tools/list", "kind": "server", "at": [0, 1], "attributes": {"mcp.method.name": "tools/list"}},
+        {"id": "b", "trace": "2", "name": "initialize", "kind": "server", "at": [2, 3], "attributes": {"mcp.method.name": "initialize"}},
+    ]);
+    let store = TempStore::filled(&scenario(shop(), spans).requests());
+    assert_eq!(store.value("select count(*) from runs"), 0);
+}

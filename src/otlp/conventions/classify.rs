@@ -113,31 +113,31 @@ fn category(role: Role) -> u8 {
 impl<'t, 'a> Reading<'t, 'a> {
     fn verdict(&self, is_quiet: bool) -> Verdict {
         let scores = scores::of_span(self);
-        let is_known = !self.matched.is_empty() || !scores.is_empty();
-        if let (false, Some(verdict)) = (is_known, without_rules(self.span, is_quiet)) {
+        // A name alone changes nothing of what a span is.
+        let is_known = self.matched.iter().any(|rule| !rule.spec.stays_plain) || !scores.is_empty();
+        if let (true, Some(verdict)) = (self.matched.is_empty() && !is_known, without_rules(self.span, is_quiet)) {
             return verdict;
         }
         let root = !self.span.has_parent;
         let mut facts = SpanFacts { root, quiet: is_quiet && !is_known, scores, ..SpanFacts::default() };
         self.roles(&mut facts);
-        if !facts.quiet {
+        if !facts.quiet && !facts.ignored {
             self.describe(&mut facts);
         }
         Verdict::Known(Box::new(facts))
     }
 
     fn roles(&self, facts: &mut SpanFacts) {
-        facts.rule = self.matched.iter().map(|rule| rule.spec.id.as_str()).collect::<Vec<_>>().join(" + ");
-        if facts.rule.is_empty() {
-            let word = if facts.quiet {
-                "quiet"
-            } else if facts.root {
-                "local-root"
-            } else {
-                "plain"
-            };
-            word.clone_into(&mut facts.rule);
-        }
+        let word = if facts.quiet {
+            "quiet"
+        } else if facts.root {
+            "local-root"
+        } else {
+            "plain"
+        };
+        let is_plain = self.matched.iter().all(|rule| rule.spec.stays_plain);
+        let ids = self.matched.iter().map(|rule| rule.spec.id.as_str());
+        facts.rule = is_plain.then_some(word).into_iter().chain(ids).collect::<Vec<_>>().join(" + ");
         // What a rule calls a step is one; a marker is a step only for want of such a rule.
         let has_step_rule = self.matched.iter().any(|rule| rule.spec.role == Role::Step);
         for rule in &self.matched {
@@ -167,6 +167,12 @@ impl<'t, 'a> Reading<'t, 'a> {
                 facts.fails_inside |= spec.fails_inside;
                 facts.unset_outcome = facts.unset_outcome.or_else(|| spec.unset.map(outcome_of));
             }
+        }
+        // No part of any run, whatever else it looks like.
+        if facts.ignored {
+            facts.marker = None;
+            facts.step = None;
+            facts.usage = Usage::None;
         }
     }
 
@@ -219,6 +225,10 @@ impl<'t, 'a> Reading<'t, 'a> {
         facts.cache_write_tokens = self.count_of(Fact::CacheWriteTokens);
         facts.reasoning_tokens = self.count_of(Fact::ReasoningTokens);
         facts.cost_usd = self.number_of(Fact::CostUsd).filter(|cost| *cost >= 0.0);
+        if self.matched.iter().any(|rule| rule.spec.cache_is_beside) {
+            let beside = facts.cached_tokens.unwrap_or(0).saturating_add(facts.cache_write_tokens.unwrap_or(0));
+            facts.input_tokens = facts.input_tokens.map(|input| input.saturating_add(beside));
+        }
     }
 
     fn error(&self) -> Option<String> {
@@ -247,7 +257,7 @@ impl<'t, 'a> Reading<'t, 'a> {
         let value = match &condition.subject {
             Subject::Key(key) => self.value(*key).and_then(text),
             Subject::Resource(key) => self.resource.known(*key).map(Cow::Borrowed),
-            Subject::Any(keys) => return keys.iter().any(|key| self.value(*key).is_some()),
+            Subject::Any(keys) => return keys.iter().any(|key| self.has(*key, condition.equals.as_deref())),
             Subject::Absent(key) => return self.value(*key).is_none(),
             Subject::Scope(glob) => return glob.holds(self.span.scope),
             Subject::Name(glob) => return glob.holds(self.span.name),
@@ -268,6 +278,12 @@ impl<'t, 'a> Reading<'t, 'a> {
         let word = plain_word(&value);
         condition.equals.as_ref().is_none_or(|words| words.contains(&word))
             && condition.unlike.as_ref().is_none_or(|words| !words.contains(&word))
+    }
+
+    /// Whether the span has this attribute, with one of these words where there are any.
+    fn has(&self, key: u16, words: Option<&[String]>) -> bool {
+        let Some(value) = self.value(key) else { return false };
+        words.is_none_or(|words| text(value).is_some_and(|value| words.contains(&plain_word(&value))))
     }
 
     pub(super) fn value(&self, key: u16) -> Option<&AttrValue<'a>> {
@@ -327,7 +343,12 @@ impl<'t, 'a> Reading<'t, 'a> {
         if treatment.unless_begins.iter().any(|key| self.begins(key, &found)) {
             return None;
         }
-        treat(treatment, &found)
+        let found = treat(treatment, &found)?;
+        let within = treatment.within.as_deref().and_then(|key| self.tables.numbers.get(key));
+        Some(match within.and_then(|key| text(self.value(*key)?)) {
+            Some(within) => format!("{}/{found}", within.trim()),
+            None => found,
+        })
     }
 
     /// Whether an attribute, of the span or its resource, begins with this text: with this line, or so much of one
@@ -367,6 +388,9 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
     if let Some(prefix) = &treatment.strip_prefix {
         rest = rest.strip_prefix(prefix.as_str()).unwrap_or(rest);
     }
+    if treatment.strip_generated {
+        rest = rest.rsplit_once('-').filter(|(_, tail)| is_generated(tail)).map_or(rest, |(head, _)| head);
+    }
     rest = treatment.strip_suffixes.iter().find_map(|suffix| rest.strip_suffix(suffix.as_str())).unwrap_or(rest);
     if let Some((head, tail)) = treatment.strip_hex_suffix.and_then(|digits| split_hex(rest, digits)) {
         rest = if tail.is_empty() { rest } else { head };
@@ -389,6 +413,11 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
         Some(head) => format!("{head}{rest}"),
         None => rest,
     })
+}
+
+/// Five characters of those that Kubernetes picks from: no vowels, and no digits that look like one.
+fn is_generated(tail: &str) -> bool {
+    tail.len() == 5 && tail.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
 }
 
 fn split_hex(text: &str, digits: usize) -> Option<(&str, &str)> {

@@ -31,18 +31,20 @@ pub(super) struct Source {
     pub(super) treatment: Option<Box<Treatment>>,
 }
 
-/// A name to compare with; `*` at its end was taken off.
+/// A name to compare with; `*` at its end or its beginning was taken off.
 #[derive(Clone, Debug)]
 pub(super) enum Glob {
     Exact(String),
     Prefix(String),
+    Suffix(String),
 }
 
 impl Glob {
     pub(super) fn new(pattern: &str) -> Self {
-        match pattern.strip_suffix('*') {
-            Some(prefix) => Self::Prefix(prefix.to_owned()),
-            None => Self::Exact(pattern.to_owned()),
+        match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+            (Some(prefix), _) => Self::Prefix(prefix.to_owned()),
+            (None, Some(suffix)) => Self::Suffix(suffix.to_owned()),
+            (None, None) => Self::Exact(pattern.to_owned()),
         }
     }
 
@@ -50,6 +52,7 @@ impl Glob {
         match self {
             Self::Exact(exact) => name == exact,
             Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
+            Self::Suffix(suffix) => name.ends_with(suffix.as_str()),
         }
     }
 }
@@ -245,8 +248,11 @@ impl Tables {
             return Err(wrong(format!("a condition has exactly one subject, this one has {}", subjects.len())));
         };
         let has_value = matches!(subject, Subject::Key(_) | Subject::Resource(_));
-        if !has_value && (spec.equals.is_some() || spec.unlike.is_some() || spec.is_name) {
-            return Err(wrong("`equals`, `unlike` and `is_name` go with `key` or `resource`".into()));
+        let has_values = has_value || matches!(subject, Subject::Any(_));
+        if (!has_values && spec.equals.is_some()) || (!has_value && (spec.unlike.is_some() || spec.is_name)) {
+            return Err(wrong(
+                "`equals` goes with `key`, `any` or `resource`, `unlike` and `is_name` with `key` or `resource`".into(),
+            ));
         }
         let lower = |words: &Vec<String>| words.iter().map(|word| super::value::plain_word(word)).collect();
         Ok(Condition {
@@ -266,7 +272,9 @@ impl Tables {
                     SourceSpec::Key(from) => (from, None),
                     SourceSpec::Treated(treatment) => (&treatment.from, Some(treatment.clone())),
                 };
-                for key in treatment.iter().flat_map(|treatment| &treatment.unless_begins) {
+                for key in
+                    treatment.iter().flat_map(|treatment| treatment.unless_begins.iter().chain(&treatment.within))
+                {
                     self.read_number(file, key)?;
                 }
                 Ok(Source { base: self.base(file, place, from)?, treatment })

@@ -40,8 +40,10 @@ macro_rules! embedded {
 }
 
 /// The conventions that are built in, in order of precedence.
-const EMBEDDED: &[(&str, &str)] =
-    embedded!["perfline", "cicd", "workflow", "tests", "llm", "genai", "context", "quiet", "outcomes", "readable"];
+const EMBEDDED: &[(&str, &str)] = embedded![
+    "perfline", "cicd", "workflow", "jobs", "tests", "agents", "llm", "genai", "names", "context", "quiet", "outcomes",
+    "readable"
+];
 
 /// All rules, ready to be asked. Cheap to share, never changed.
 #[derive(Clone, Debug)]

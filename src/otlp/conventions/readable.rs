@@ -110,8 +110,15 @@ impl Readable {
                 let words = self.words.entry(keys[usize::from(*key)].clone()).or_default();
                 words.extend(condition.equals.iter().chain(&condition.unlike).flatten().cloned());
             }
+            Subject::Any(any) => {
+                for key in any.iter().filter(|_| condition.equals.is_some()) {
+                    let words = self.words.entry(keys[usize::from(*key)].clone()).or_default();
+                    words.extend(condition.equals.iter().flatten().cloned());
+                }
+            }
             Subject::Name(Glob::Exact(name)) => drop(self.names.insert(name.clone())),
             Subject::Name(Glob::Prefix(beginning)) => self.beginnings.push(beginning.clone()),
+            Subject::Name(Glob::Suffix(ending)) => self.endings.push(ending.clone()),
             Subject::Scope(glob) => self.scopes.push(glob.clone()),
             _ => {}
         }

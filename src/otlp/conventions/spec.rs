@@ -187,6 +187,12 @@ pub(super) struct Treatment {
     /// Fold ids, dates and long numbers, so that few names remain.
     #[serde(default)]
     pub(super) fold: bool,
+    /// Take `-` and five letters and digits from the end, as Kubernetes puts them behind names that it generates.
+    #[serde(default)]
+    pub(super) strip_generated: bool,
+    /// Put the text of this attribute and `/` in front, where it has one: a name is only one within it.
+    #[serde(default)]
+    pub(super) within: Option<String>,
     /// No value at all where one of these attributes, of the span or its resource, begins with it.
     #[serde(default)]
     pub(super) unless_begins: Vec<String>,
@@ -310,6 +316,12 @@ pub(super) struct RuleSpec {
     /// Events that each tell of a retry within the span; `*` at the end stands for anything.
     #[serde(default)]
     pub(super) retry_events: Vec<String>,
+    /// Its cached tokens are counted beside its input tokens, not in them: the sum is the input.
+    #[serde(default)]
+    pub(super) cache_is_beside: bool,
+    /// For `context`: the span stays as plain as it was, and may be a step for want of a rule.
+    #[serde(default)]
+    pub(super) stays_plain: bool,
 }
 
 /// One condition: exactly one subject (`key`, `any`, `resource`, `absent`, `scope`, `name`, `kind`, `parent`).
@@ -328,10 +340,10 @@ pub(super) struct ConditionSpec {
     /// The span does not have this attribute.
     #[serde(default)]
     pub(super) absent: Option<String>,
-    /// The scope's name; `*` at the end stands for anything.
+    /// The scope's name; `*` at the end or the beginning stands for anything.
     #[serde(default)]
     pub(super) scope: Option<String>,
-    /// The span's name; `*` at the end stands for anything.
+    /// The span's name; `*` at the end or the beginning stands for anything.
     #[serde(default)]
     pub(super) name: Option<String>,
     /// The span's kind is one of these: internal, server, client, producer, consumer, unspecified.
@@ -340,7 +352,7 @@ pub(super) struct ConditionSpec {
     /// Whether the span has a parent.
     #[serde(default)]
     pub(super) parent: Option<bool>,
-    /// With `key` or `resource`: the value is one of these, without regard to case or JSON quotes.
+    /// With `key`, `any` or `resource`: a value is one of these, without regard to case or JSON quotes.
     #[serde(default)]
     pub(super) equals: Option<Vec<String>>,
     /// With `key` or `resource`: the value is none of these.

@@ -231,6 +231,67 @@ fn the_users_rules_come_first() {
 }
 
 #[test]
+fn one_of_several_keys_may_hold_the_word() {
+    for (key, word) in [("agentops.span.kind", "llm"), ("lmnr.span.type", "LLM")] {
+        assert_eq!(known(&span("call", "app"), &[(key, text(word))]).usage, Usage::Call, "{key}");
+    }
+    let rules = rules();
+    let other = [("lmnr.span.type", text("DEFAULT")), ("agentops.span.kind", text("none"))];
+    assert_eq!(rules.classify(&span("call", "app"), &ResourceFacts::default(), &other), Verdict::Plain);
+}
+
+#[test]
+fn a_cache_that_is_counted_beside_the_input_is_added_to_it() {
+    let facts = known(
+        &span("claude_code.llm_request", "com.anthropic.claude_code.tracing"),
+        &[
+            ("span.type", text("llm_request")),
+            ("input_tokens", AttrValue::Int(9_000)),
+            ("cache_read_tokens", AttrValue::Int(500)),
+            ("cache_creation_tokens", AttrValue::Int(20)),
+        ],
+    );
+    assert_eq!((facts.input_tokens, facts.cached_tokens, facts.cache_write_tokens), (Some(9_520), Some(500), Some(20)));
+}
+
+#[test]
+fn a_name_leaves_a_span_as_plain_and_as_quiet_as_it_was() {
+    let names = [("pipeline.name", text("nightly")), ("pipeline.run_id", AttrValue::Int(7))];
+    let facts = known(&span("load", "app"), &names);
+    assert_eq!((facts.pipeline.as_deref(), facts.run_id.as_deref()), (Some("nightly"), Some("7")));
+    assert_eq!(facts.rule, "plain + names.run");
+    let query = SpanShape { kind: CLIENT, ..span("SELECT", "app") };
+    let facts = known(&query, &[names[0], names[1], ("db.system", text("postgresql"))]);
+    assert!(facts.quiet && facts.run_id.is_none(), "{facts:?}");
+}
+
+#[test]
+fn what_is_ignored_is_nothing_else() {
+    let facts = known(
+        &span("Pipeline: shop", "circleci"),
+        &[
+            ("com.circleci.pipeline.id", text("p-1")),
+            ("cicd.pipeline.name", text("shop")),
+            ("cicd.pipeline.run.id", text("p-1")),
+            ("cicd.pipeline.action.name", text("RUN")),
+        ],
+    );
+    assert!(facts.ignored);
+    assert_eq!((facts.marker, facts.run_id, facts.step), (None, None, None));
+}
+
+#[test]
+fn names_are_taken_apart_and_put_together() {
+    let shape = SpanShape { has_parent: false, ..span("build", "concourse") };
+    let build = [("team", text("main")), ("pipeline", text("shop")), ("job", text("unit")), ("build_id", text("9"))];
+    assert_eq!(known(&shape, &build).pipeline.as_deref(), Some("shop/unit"));
+    let shape = SpanShape { name: "PipelineRun:Reconciler", ..shape };
+    let named = |name| known(&shape, &[("pipelinerun", text(name)), ("namespace", text("ci"))]).pipeline;
+    assert_eq!(named("nightly-x7k2p").as_deref(), Some("nightly"));
+    assert_eq!(named("nightly-tests").as_deref(), Some("nightly-tests"));
+}
+
+#[test]
 fn a_wrong_file_says_what_is_wrong() {
     let wrong = |toml: &str| {
         let mut tables = Tables::default();

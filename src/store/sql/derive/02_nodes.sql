@@ -26,7 +26,11 @@ select
     -- Without a row of facts an internal span is plain, any other is quiet.
     coalesce(f.quiet, f.rule is null and s.kind > 1) as is_quiet,
     coalesce(f.ignored, false) as is_ignored,
-    coalesce(f.rule in ('plain', 'local-root'), f.rule is null and s.kind <= 1) as is_plain,
+    -- A call to elsewhere is no step by itself, whether it failed or not.
+    coalesce(
+        split_part(f.rule, ' + ', 1) = 'local-root' or (split_part(f.rule, ' + ', 1) = 'plain' and s.kind <= 1),
+        f.rule is null and s.kind <= 1
+    ) as is_plain,
     f.pipeline,
     -- A plain request has no fallback of the conventions: ids in its name are folded here.
     coalesce(f.fallback, fold_ids(s.name)) as fallback,

@@ -41,11 +41,13 @@ kinds as (
         t.root,
         a.head as anchor,
         coalesce(t.run_id, n.resource_run_id) as run_id,
-        n.pipeline,
+        -- Who takes the id of the resource takes its name, too.
+        coalesce(n.pipeline, case when t.run_id is null then n.resource_pipeline end) as pipeline,
         case
             when a.head is not null then 'a'
-            when r.is_ignored or e.is_nothing then null
+            when e.is_nothing then null
             when t.run_id is not null then 'p'
+            when r.is_ignored then null
             when e.has_anchor then null
             when n.resource_run_id is not null then 'w'
             when r.parent_span_id = 0 then 'l'
@@ -97,7 +99,7 @@ heads as (
         g.last_ns,
         g.resource_id,
         n.run_id,
-        n.pipeline
+        coalesce(n.pipeline, n.resource_pipeline) as pipeline
     from groups as g
     inner join derive_nodes as n on n.node = coalesce(g.anchor, g.root)
     where g.kind in ('a', 'l')

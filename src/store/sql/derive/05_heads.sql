@@ -2,7 +2,8 @@
 -- Needs: derive_nodes, derive_links (02), derive_tree (03), derive_groups, derive_members (04)
 -- Leaves: temp table derive_heads (unit, node, is_sure); thins out derive_members.
 
--- The run span is the marker, else the only topmost span that is no step.
+-- The run span is the marker, else the only topmost span; or a root beside which there are but steps, in traces of
+-- their own.
 create or replace temp table derive_heads as
 with
 anchored as (
@@ -13,7 +14,7 @@ anchored as (
     group by m.unit
 ),
 topmost as (
-    select m.unit, m.node
+    select m.unit, m.node, n.marker is null and n.step is not null as is_step, n.parent_span_id = 0 as is_root
     from derive_members as m
     inner join derive_nodes as n using (node)
     left join derive_links as l using (node)
@@ -28,10 +29,10 @@ rooted as (
     group by t.unit
 ),
 single as (
-    select t.unit, min(t.node) as node
+    select t.unit, coalesce(min(t.node) filter (where not t.is_step), min(t.node)) as node
     from topmost as t
     group by t.unit
-    having count(*) = 1
+    having count(*) = 1 or (count(*) filter (where not t.is_step) = 1 and bool_or(t.is_root and not t.is_step))
 )
 select
     s.unit,

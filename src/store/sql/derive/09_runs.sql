@@ -210,7 +210,7 @@ select
         coalesce(h.start_ns, m.first_ns),
         coalesce(h.run_id, h.resource_run_id, m.run_id),
         -- Runs of several pipelines may have one id, and begin at one time.
-        case when h.node is null and m.run_id is not null then m.pipeline end
+        case when h.node is null and m.run_id is not null then coalesce(m.pipeline, m.resource_pipeline) end
     )) as run_key,
     coalesce(
         h.run_id,
