@@ -23,6 +23,7 @@ mod stats;
 mod submit;
 mod track;
 mod upkeep;
+mod values;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub(crate) use error::RESTORE;
@@ -34,8 +35,9 @@ pub use read::Reader;
 pub(crate) use read::series_question;
 pub use rows::Row;
 pub use stats::StoreStats;
-pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
+pub(crate) use track::Held;
 pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
+pub(crate) use values::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;

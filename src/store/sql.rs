@@ -105,6 +105,10 @@ statements! {
     UPKEEP_COUNTS = "upkeep/counts.sql";
     UPKEEP_OLDEST = "upkeep/oldest.sql";
     UPKEEP_PRUNE = "upkeep/prune.sql";
+    TRACK_ONLY_RUNS = "track/only_runs.sql";
+    TRACK_ONLY_STEPS = "track/only_steps.sql";
+    TRACK_ONLY_CALLS = "track/only_calls.sql";
+    TRACK_ONLY_HELD = "track/only_held.sql";
     TRACK_PROFILES = "track/profiles.sql";
     TRACK_METRICS = "track/metrics.sql";
     TRACK_SPENDING = "track/spending.sql";
