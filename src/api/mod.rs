@@ -15,6 +15,7 @@ mod watch;
 
 pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
 pub use listen::Server;
+pub(crate) use listen::pipelines_of;
 pub use remote::ServiceAccess;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.

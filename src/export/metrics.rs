@@ -43,14 +43,42 @@ pub struct DurationBucket {
 const BOUNDS: [f64; 15] =
     [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0];
 
+/// Health of one pipeline of one service.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Empty where unknown.
+    pub service: String,
+    /// 0 to 100; `None`: not enough is known.
+    pub score: Option<f64>,
+}
+
 /// Everything that is said of pipelines.
-pub fn pipeline_families(reader: &Reader, verdict: &Verdict) -> Result<Vec<Family>, StoreError> {
+pub fn pipeline_families(reader: &Reader, verdict: &Verdict, scores: &[Score]) -> Result<Vec<Family>, StoreError> {
     let totals = reader.run_totals()?;
     let buckets = reader.duration_buckets()?;
     let mut families = run_families(&totals);
     families.extend(duration_families(&buckets));
+    families.push(health_family(scores));
     families.extend(verdict_families(verdict));
     Ok(families)
+}
+
+fn health_family(scores: &[Score]) -> Family {
+    let mut family = Family::new(
+        "perfline_pipeline_health_score",
+        FamilyKind::Gauge,
+        "Health, 0 to 100, as reports tell it; no sample where too little is known to say.",
+    );
+    // Scores of several pipelines have no sum: those without a label of their own are left out.
+    let known = Known::of(scores.iter().map(|score| score.pipeline.as_str()));
+    for score in scores.iter().filter(|score| known.0.contains(&score.pipeline)) {
+        if let Some(value) = score.score {
+            family.add(vec![("pipeline", score.pipeline.clone()), ("service", score.service.clone())], value);
+        }
+    }
+    family
 }
 
 fn run_families(totals: &[RunTotals]) -> Vec<Family> {
@@ -254,6 +282,18 @@ mod tests {
             assert_eq!((of("p0000", "_count"), of(OTHER, "_count")), (vec![count], vec![2.0 * count]));
             assert_eq!((of(OTHER, "_sum"), of(OTHER, "_bucket").len()), (vec![count], BOUNDS.len() + 1));
         }
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_sample_and_further_pipelines_have_no_score_in_common() {
+        let score = |name: String, score| Score { pipeline: name, service: "etl".to_owned(), score };
+        let mut scores = vec![score("a".to_owned(), Some(0.0)), score("b".to_owned(), None)];
+        scores.extend((0..PIPELINES_MAX).map(|at| score(format!("p{at:04}"), Some(99.0))));
+        let family = health_family(&scores);
+        let told = |sample: &Sample| (sample.labels[0].1.clone(), sample.value);
+        assert_eq!(family.samples.first().map(told), Some(("a".to_owned(), 0.0)));
+        assert_eq!(family.samples.len(), PIPELINES_MAX - 1);
+        assert!(family.samples.iter().all(|sample| sample.labels[0].1 != "b" && sample.labels[0].1 != OTHER));
     }
 
     fn finding(kind: FindingKind, baseline: f64) -> Finding {
