@@ -31,6 +31,8 @@ mod view;
 pub mod words;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;
