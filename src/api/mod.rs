@@ -2,6 +2,7 @@
 //! commands that work against a file and against a running service alike.
 
 mod backend;
+mod backup;
 mod convert;
 mod convert_alerts;
 mod listen;

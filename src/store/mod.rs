@@ -36,7 +36,7 @@ pub(crate) use read::series_question;
 pub use rows::Row;
 pub use stats::StoreStats;
 pub(crate) use track::Held;
-pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
+pub use upkeep::{Copied, EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
 pub(crate) use values::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 
 use std::path::{Path, PathBuf};
