@@ -213,7 +213,7 @@ pub(super) fn comparison(bundle: &Bundle) -> String {
         return format!("# Nothing was compared\n\n{}", foot(bundle));
     };
     let (a, b) = (escape(&clean::name(&compared.a)), escape(&clean::name(&compared.b)));
-    let mut out = format!("# A: {a}, B: {b}\n\n");
+    let mut out = format!("# A: {a}, B: {b}\n\nMetrics:\n\n");
     for (_, glyph, said) in comparison_page::tally(compared) {
         out.push_str(&format!("- {} {said}\n", escape(glyph)));
     }

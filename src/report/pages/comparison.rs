@@ -67,9 +67,7 @@ pub(in crate::report) fn tally(comparison: &Comparison) -> Vec<(&'static str, &'
         .into_iter()
         .map(|word| {
             let (tone, glyph, said) = change_badge(word);
-            let count = all().filter(|change| change.word == word).count();
-            let metrics = if count == 1 { "metric" } else { "metrics" };
-            (tone, glyph, format!("{count} {metrics} {said}"))
+            (tone, glyph, format!("{} {said}", all().filter(|change| change.word == word).count()))
         })
         .collect()
 }
