@@ -16,7 +16,7 @@ use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use crate::report;
-use crate::store::{ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions};
+use crate::store::{Copied, ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions};
 
 /// How long an import waits for room in the buffers before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -354,6 +354,14 @@ impl Backend {
         match self {
             Self::Local(store) => Ok(store.prune(request)?),
             Self::Remote(remote) => remote.prune(request),
+        }
+    }
+
+    /// Copies the whole store into a new file of this machine.
+    pub fn backup(&self, file: &Path) -> Result<Copied, ApiError> {
+        match self {
+            Self::Local(store) => Ok(store.copy_to(file)?),
+            Self::Remote(remote) => remote.backup(file),
         }
     }
 

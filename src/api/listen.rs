@@ -21,7 +21,7 @@ use super::server::{Service, descriptor};
 use super::watch::watch;
 use crate::detect;
 use crate::export::exposition::{Exposition, Family, write_text};
-use crate::export::metrics::pipeline_families;
+use crate::export::metrics::{Score, pipeline_families};
 use crate::model::Signal;
 use crate::net::ServerTls;
 use crate::otlp::access::Need;
@@ -31,6 +31,7 @@ use crate::otlp::http;
 use crate::otlp::receive::DoorState;
 use crate::otlp::serve::{ServeLimits, Serving, serve_with};
 use crate::otlp::sink::Sink;
+use crate::report;
 use crate::store::{Store, StoreError};
 
 /// What `/metrics` says of pipelines is computed at most this often.
@@ -237,11 +238,21 @@ impl Shared {
             return Ok(Arc::clone(families));
         }
         let store = &self.own.store;
-        let verdict = detect::check(store, None, &detect::settings(store)?)?;
-        let families = Arc::new(pipeline_families(&store.reader()?, &verdict)?);
+        let families = Arc::new(pipelines_of(store)?);
         *known = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)
     }
+}
+
+/// What is said of the pipelines of a store.
+pub(crate) fn pipelines_of(store: &Store) -> Result<Vec<Family>, StoreError> {
+    let verdict = detect::check(store, None, &detect::settings(store)?)?;
+    let scores = report::health_of_all(store)?.into_iter().map(|one| Score {
+        pipeline: one.pipeline,
+        service: one.service.unwrap_or_default(),
+        score: one.health.score,
+    });
+    pipeline_families(&store.reader()?, &verdict, &scores.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

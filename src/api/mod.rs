@@ -2,6 +2,7 @@
 //! commands that work against a file and against a running service alike.
 
 mod backend;
+mod backup;
 mod convert;
 mod convert_alerts;
 mod listen;
@@ -15,6 +16,7 @@ mod watch;
 
 pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
 pub use listen::Server;
+pub(crate) use listen::pipelines_of;
 pub use remote::ServiceAccess;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.

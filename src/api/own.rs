@@ -7,9 +7,9 @@ use std::time::Duration;
 use prost::Message;
 
 use crate::export::exposition::Family;
-use crate::export::metrics::{door_families, port_families, store_families};
 use crate::export::onward::onward_families;
 use crate::export::own::{Speaker, own_request, points_in};
+use crate::export::service::{door_families, port_families, store_families};
 use crate::forward::DestinationStats;
 use crate::model::Signal;
 use crate::otlp::serve::ConnectionStats;

@@ -7,6 +7,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::backend::{AlertChange, ApiError, Backend, CheckQuery, RunQuery};
+use super::backup::send_copy;
 use super::convert_alerts::BaselineChange;
 use super::upkeep;
 use super::v1;
@@ -218,6 +219,20 @@ impl Perfline for Service {
         let request = request.into_inner().into();
         let pruned = self.ask(move |backend| backend.prune(request)).await?;
         Ok(Response::new(pruned.into()))
+    }
+
+    type BackupStream = ReceiverStream<Result<v1::BackupResponse, Status>>;
+
+    async fn backup(&self, _request: Request<v1::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        let (send, parts) = tokio::sync::mpsc::channel(PARTS_AHEAD);
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = send_copy(&store, &send) {
+                // Nobody may be left to hear it.
+                drop(send.blocking_send(Err(to_status(&error))));
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(parts)))
     }
 
     type ExportStream = ReceiverStream<Result<v1::ExportResponse, Status>>;

@@ -77,6 +77,13 @@ impl Face {
                 head += 1;
             }
         }
+        // What was shortened before is not shortened twice in one place.
+        while head > 0 && chars[head - 1] == ELLIPSIS {
+            head -= 1;
+        }
+        while chars.get(tail) == Some(&ELLIPSIS) {
+            tail += 1;
+        }
         chars[..head].iter().copied().chain([ELLIPSIS]).chain(chars[tail..].iter().copied()).collect()
     }
 
@@ -181,6 +188,12 @@ mod tests {
         assert!((face.width("build p50 +31 %") - 719.984).abs() < 1.0);
         let bold = Face { size: 100.0, bold: true };
         assert!((bold.width("build p50 +31 %") - 752.984).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_text_that_was_shortened_before_has_one_gap() {
+        let kept = Face::LABEL.fit_middle("run 4cc5e3700ba6bf5…acdbdd89", 110.0);
+        assert_eq!(kept.matches(ELLIPSIS).count(), 1, "{kept}");
     }
 
     #[test]

@@ -9,11 +9,10 @@ use super::backtest::read;
 use super::output::{print, print_json, terminal_width};
 use super::{Failure, Format, StoreArg};
 use crate::api::{Backend, RunQuery};
-use crate::model::unit::{
-    format_change_percent, format_duration, format_metric, format_minute, format_time, parse_time,
-};
+use crate::model::unit::{format_duration, format_metric, format_minute, format_time, parse_time};
 use crate::model::{Metric, Series, SeriesPoint};
 use crate::report::clean::{line, name};
+use crate::report::words::change_of;
 use crate::report::{
     Align, Alike, ChangeWord, Comparison, Estimate, Kind, PipelineComparison, Table, Tone, Window, alike,
     compare_series, order_worst_first, say_context,
@@ -34,13 +33,27 @@ const RUNS_MAX: usize = 20;
   perfline compare --revision 4f2a91c --base-revision 9e01b77
   perfline compare --since 2026-05-01T00:00:00Z --base-since 2026-04-01T00:00:00Z")]
 pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    operands: Operands,
+    #[command(flatten)]
+    store: StoreArg,
+    /// Only this pipeline.
+    #[arg(long, conflicts_with = "a")]
+    pipeline: Option<String>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Which two sets of runs; none: the newest runs of every pipeline with those before.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "What is compared")]
+pub(super) struct Operands {
     /// A pipeline, or a run_key or run_id.
     #[arg(requires = "b")]
     a: Option<String>,
     /// What is compared with it: another pipeline, or another run.
     b: Option<String>,
-    #[command(flatten)]
-    store: StoreArg,
     /// Compare the runs of this branch ...
     #[arg(long, conflicts_with = "a", value_name = "BRANCH")]
     branch: Option<String>,
@@ -65,12 +78,12 @@ pub(crate) struct CompareArgs {
     /// Where those end, if not at --since.
     #[arg(long, requires = "since", value_parser = parse_time, value_name = "TIME")]
     base_until: Option<i64>,
-    /// Only this pipeline.
-    #[arg(long, conflicts_with = "a")]
-    pipeline: Option<String>,
-    /// How the answer is printed.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+}
+
+impl Operands {
+    pub(super) fn are_given(&self) -> bool {
+        self.a.is_some() || self.branch.is_some() || self.revision.is_some() || self.since.is_some()
+    }
 }
 
 /// Two sets of runs, chosen by what their series or points say.
@@ -86,7 +99,7 @@ struct Sides<'a> {
 
 pub(super) fn run(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let backend = args.store.open_existing()?;
-    let found = compare(&backend, args);
+    let found = compare(&backend, args.pipeline.as_deref(), &args.operands);
     backend.close()?;
     let found = found?;
     match args.format {
@@ -106,8 +119,8 @@ fn compare_newest(backend: &Backend, pipeline: Option<&str>) -> Result<Compariso
     })
 }
 
-fn compare(backend: &Backend, args: &CompareArgs) -> Result<Comparison, Failure> {
-    let pipeline = args.pipeline.as_deref();
+/// The two sets side by side, pipeline by pipeline.
+pub(super) fn compare(backend: &Backend, pipeline: Option<&str>, args: &Operands) -> Result<Comparison, Failure> {
     if let (Some(a), Some(b)) = (&args.a, &args.b) {
         return compare_two(backend, a, b);
     }
@@ -297,36 +310,41 @@ fn tell(found: &Comparison) -> String {
         for change in &pipeline.metrics {
             let value =
                 |value: Option<f64>| value.map_or("–".to_owned(), |value| format_metric(change.metric, value));
-            let known = change.change_percent;
-            let percent = known.map(|known| known.value).or_else(|| percent(change.a, change.b));
-            table.toned(row(change.metric.label(), value(change.a), value(change.b), percent, known, change.word));
+            let told = Told::of(change.metric, change.a, change.b, change.change_percent);
+            table.toned(row(change.metric.label(), value(change.a), value(change.b), told, change.word));
         }
         for step in &pipeline.steps {
             let value = |value: Option<f64>| value.map_or("–".to_owned(), format_duration);
-            let percent = step.change_percent.map(|known| known.value).or_else(|| percent(step.a_s, step.b_s));
+            let told = Told::of(Metric::Duration, step.a_s, step.b_s, step.change_percent);
             let label = format!("step {} {}", step.step, Metric::Duration.label());
-            table.toned(row(&label, value(step.a_s), value(step.b_s), percent, step.change_percent, step.word));
+            table.toned(row(&label, value(step.a_s), value(step.b_s), told, step.word));
         }
         out += &table.ansi(terminal_width());
     }
     out
 }
 
-fn percent(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    a.zip(b).filter(|(a, _)| *a != 0.0).map(|(a, b)| (b - a) / a.abs() * 100.0)
+/// A change and its interval, in words.
+struct Told {
+    change: String,
+    interval: String,
 }
 
-fn row(
-    label: &str,
-    a: String,
-    b: String,
-    percent: Option<f64>,
-    known: Option<Estimate>,
-    word: ChangeWord,
-) -> [(String, Tone); 6] {
-    let interval = known.map_or("–".to_owned(), |known| {
-        format!("{} to {}", format_change_percent(known.low), format_change_percent(known.high))
-    });
+impl Told {
+    fn of(metric: Metric, a: Option<f64>, b: Option<f64>, known: Option<Estimate>) -> Self {
+        let unknown = || "–".to_owned();
+        let Some(levels) = a.zip(b) else { return Self { change: unknown(), interval: unknown() } };
+        let said = |percent: f64| change_of(metric, levels, percent);
+        let (from, to) = levels;
+        let alone = (from != 0.0).then(|| (to - from) / from.abs() * 100.0);
+        Self {
+            change: known.map(|known| known.value).or(alone).map_or_else(unknown, said),
+            interval: known.map_or_else(unknown, |known| format!("{} to {}", said(known.low), said(known.high))),
+        }
+    }
+}
+
+fn row(label: &str, a: String, b: String, said: Told, word: ChangeWord) -> [(String, Tone); 6] {
     let (word, tone) = match word {
         ChangeWord::Regressed => ("regressed", Tone::Bad),
         ChangeWord::Improved => ("improved", Tone::Good),
@@ -334,14 +352,13 @@ fn row(
         ChangeWord::NoChange => ("no change", Tone::Quiet),
         ChangeWord::NotEnoughData => ("too few runs to say", Tone::Warn),
     };
-    let change = percent.map_or("–".to_owned(), format_change_percent);
     let told = if matches!(tone, Tone::Bad | Tone::Good) { tone } else { Tone::Plain };
     [
         (label.to_owned(), Tone::Plain),
         (a, Tone::Plain),
         (b, Tone::Plain),
-        (change, told),
-        (interval, Tone::Plain),
+        (said.change, told),
+        (said.interval, Tone::Plain),
         (word.to_owned(), tone),
     ]
 }

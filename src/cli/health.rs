@@ -174,6 +174,10 @@ fn tell(profile: &PipelineProfile, limits: &[Limit], named: bool) -> String {
         if !profile.health_history.is_empty() {
             add("health over time", &history(&profile.health_history));
         }
+        add("measured per run", &text::metrics_table(profile).ansi(width));
+        if !profile.models.is_empty() {
+            add("models and tokens", &text::models_table(profile).ansi(width));
+        }
         add("trends", &text::trends_table(profile).ansi(width));
     }
     let of = if named { "forecasts".to_owned() } else { format!("forecasts of {}", name(&profile.pipeline)) };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::compare::{Operands, compare};
 use super::health::unknown_pipeline;
 use super::output::print;
 use super::{Failure, StoreArg, branding};
@@ -16,6 +17,7 @@ use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer};
   perfline report --out report
   perfline report --kind pipeline --pipeline nightly --format html --out nightly
   perfline report --title 'Data platform' --logo logo.svg --css house.css --out report
+  perfline report --kind comparison --branch fix/cache --base-branch main --out compared
   perfline report --limit peak_memory=2GiB --limit nightly:duration=45m --out report
   perfline report --from report/report.json --out again")]
 pub(crate) struct ReportArgs {
@@ -28,7 +30,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_parser = Kind::parse)]
     kind: Option<Kind>,
     /// Only this pipeline.
-    #[arg(long, conflicts_with = "from")]
+    #[arg(long, conflicts_with_all = ["from", "a"])]
     pipeline: Option<String>,
     /// Formats, separated by commas: html, json, md.
     #[arg(long, value_delimiter = ',', default_value = "html,json,md", value_parser = Format::parse)]
@@ -51,10 +53,18 @@ pub(crate) struct ReportArgs {
     /// Render a report.json again instead of reading the store.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    operands: Operands,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let mut kind = args.kind;
+    if args.operands.are_given() && (args.from.is_some() || kind.is_some_and(|kind| kind != Kind::Comparison)) {
+        return Err(Failure::usage(
+            "what is compared is asked of the store, for the comparison",
+            "leave out --from, and name --kind comparison, or no kind for all reports",
+        ));
+    }
     let mut bundle = match &args.from {
         Some(path) => {
             let bundle = read_bundle(path)?;
@@ -63,9 +73,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         }
         None => {
             let backend = args.store.open_existing()?;
-            let bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
+            let mut bundle = backend.bundle(args.kind.unwrap_or(Kind::Pipeline), args.pipeline.as_deref())?;
             if let (Some(name), true) = (&args.pipeline, bundle.pipelines.is_empty()) {
                 return Err(unknown_pipeline(name));
+            }
+            if args.operands.are_given() {
+                bundle.comparison = Some(compare(&backend, args.pipeline.as_deref(), &args.operands)?);
             }
             backend.close()?;
             bundle

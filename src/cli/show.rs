@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{print, print_json, terminal_width};
-use super::query::to_table;
 use super::{Failure, Format, StoreArg};
 use crate::api::{Backend, RunQuery};
-use crate::model::unit::{format_bytes, format_count, format_duration, format_share, format_usd, parse_time};
+use crate::model::unit::{
+    format_bytes, format_count, format_duration, format_share, format_usd, parse_time, significant,
+};
 use crate::model::{Run, Step};
 use crate::report::clean::{line, shorten};
 use crate::report::{Align, Table, Tone, outcome_tone};
@@ -108,14 +109,15 @@ fn tell(whole: &Whole) -> String {
         out += &format!("  {:<12} {}\n", "error", shorten(error, 2_000));
     }
     out += &format!("\nsteps\n{}", waterfall(run, &whole.steps));
-    for (title, rows) in [
-        ("model calls", &whole.model_calls),
-        ("quality scores", &whole.quality_scores),
-        ("resources", &whole.resources),
+    let begin = parse_time(&run.started_at).unwrap_or_default();
+    for (title, rows, table) in [
+        ("model calls", &whole.model_calls, &(|rows: &[Row]| calls(rows, begin)) as &dyn Fn(&[Row]) -> Table),
+        ("quality scores", &whole.quality_scores, &scores),
+        ("resources", &whole.resources, &resources),
     ] {
         if !rows.is_empty() {
             let shown = &rows[..rows.len().min(CALLS_MAX)];
-            out += &format!("\n{title}\n{}", to_table(shown));
+            out += &format!("\n{title}\n{}", table(shown).ansi(terminal_width()));
             if rows.len() > shown.len() {
                 out += &format!("{} more: --format json has all\n", rows.len() - shown.len());
             }
@@ -148,15 +150,98 @@ fn facts(run: &Run) -> Vec<(&'static str, Option<String>)> {
         ("calls", run.api_calls.map(|count| count.to_string())),
         ("memory", run.peak_memory_bytes.map(|bytes| format!("{} peak", format_bytes(bytes as f64)))),
         ("cpu", run.cpu_s.map(format_duration)),
-        (
-            "quality",
-            run.quality_score.map(|score| if score <= 1.0 { format_share(score) } else { format_count(score) }),
-        ),
+        ("quality", run.quality_score.map(score)),
         ("items", run.items.map(format_count)),
         ("retries", (run.retries > 0).then(|| run.retries.to_string())),
         ("trace", run.trace_id.clone()),
         ("run key", Some(run.run_key.clone())),
     ]
+}
+
+fn text(row: &Row, name: &str) -> String {
+    row.get(name).and_then(serde_json::Value::as_str).map_or("–".to_owned(), |text| shorten(text, 48))
+}
+
+fn number(row: &Row, name: &str, format: impl Fn(f64) -> String) -> String {
+    row.get(name).and_then(serde_json::Value::as_f64).map_or("–".to_owned(), format)
+}
+
+/// A score as it is told: those up to 1 as a share.
+fn score(score: f64) -> String {
+    if score <= 1.0 { format_share(score) } else { format_count(score) }
+}
+
+/// Calls of models, from the start of the run on.
+fn calls(rows: &[Row], begin: i64) -> Table {
+    let mut table = Table::new(&[
+        ("step", Align::Left),
+        ("model", Align::Left),
+        ("operation", Align::Left),
+        ("outcome", Align::Left),
+        ("at", Align::Right),
+        ("duration", Align::Right),
+        ("tokens in", Align::Right),
+        ("cached", Align::Right),
+        ("tokens out", Align::Right),
+        ("cost", Align::Right),
+        ("cost by", Align::Left),
+    ]);
+    for row in rows {
+        let at = row.get("started_at").and_then(serde_json::Value::as_str).and_then(|at| parse_time(at).ok());
+        #[allow(clippy::cast_precision_loss, reason = "a run lasts far less than 2^53 ns")]
+        let at = at.map_or("–".to_owned(), |at| format_duration(((at - begin) as f64 / 1e9).max(0.0)));
+        table.row([
+            text(row, "step"),
+            text(row, "model"),
+            text(row, "operation"),
+            text(row, "outcome"),
+            at,
+            number(row, "duration_s", format_duration),
+            number(row, "input_tokens", format_count),
+            number(row, "cached_tokens", format_count),
+            number(row, "output_tokens", format_count),
+            number(row, "cost_usd", format_usd),
+            text(row, "cost_source"),
+        ]);
+    }
+    table
+}
+
+fn scores(rows: &[Row]) -> Table {
+    let heads = [("step", Align::Left), ("name", Align::Left), ("score", Align::Right), ("label", Align::Left)];
+    let mut table = Table::new(&heads);
+    for row in rows {
+        table.row([text(row, "step"), text(row, "name"), number(row, "score", score), text(row, "label")]);
+    }
+    table
+}
+
+/// Readings within the run; what is in bytes or seconds is told so.
+fn resources(rows: &[Row]) -> Table {
+    let mut table = Table::new(&[
+        ("name", Align::Left),
+        ("samples", Align::Right),
+        ("lowest", Align::Right),
+        ("mean", Align::Right),
+        ("highest", Align::Right),
+    ]);
+    for row in rows {
+        let unit = row.get("unit").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let value = |value: f64| match unit {
+            "By" => format_bytes(value),
+            "s" => format_duration(value),
+            "" | "1" => significant(value),
+            other => format!("{} {}", significant(value), shorten(other, 16)),
+        };
+        table.row([
+            text(row, "name"),
+            number(row, "samples", format_count),
+            number(row, "min", value),
+            number(row, "mean", value),
+            number(row, "max", value),
+        ]);
+    }
+    table
 }
 
 /// A row per attempt with its place within the run.
@@ -230,6 +315,24 @@ mod tests {
         assert_eq!(bar(5.0, 2.5, 10.0, 8), "    ██");
         assert_eq!(bar(10.0, 0.0, 10.0, 4), "   █");
         assert_eq!(bar(f64::NAN, 1.0, 10.0, 4), "█");
+    }
+
+    #[test]
+    fn readings_are_told_with_their_units_and_calls_from_the_start_of_the_run() {
+        let row = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
+        let memory = serde_json::json!({
+            "name": "process.memory.usage", "unit": "By", "samples": 3, "min": 1048576.0, "mean": 2e6, "max": 3145728.0,
+        });
+        let told = resources(&[row(memory)]).render(None);
+        assert!(told.contains("1 MiB") && told.contains("3 MiB"), "{told}");
+        let call = serde_json::json!({
+            "step": "draft", "model": "gpt-4.1", "operation": "chat", "outcome": "success", "duration_s": 6.678694394,
+            "started_at": "2026-11-27T20:51:54.5Z", "input_tokens": 2243, "cost_usd": 0.0008420000000000001,
+        });
+        let begin = parse_time("2026-11-27T20:51:53Z").expect("a time");
+        let told = calls(&[row(call)], begin).render(None);
+        assert!(["1.5 s", "6.68 s", "2,243", "$0.000842"].iter().all(|part| told.contains(part)), "{told}");
+        assert_eq!(told.lines().last().map(|line| line.matches('–').count()), Some(3), "{told}");
     }
 
     #[test]

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::output::{print, print_json};
 use super::report::write_whole;
 use super::{Failure, Format, StoreArg, rules};
-use crate::api::Backend;
 use crate::model::clock::Clock;
 use crate::model::unit::{format_bytes, format_time, parse_bytes, parse_duration};
-use crate::store::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, Store, StoreOptions, TableRows, log_folder};
+use crate::store::{
+    Copied, EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, Store, StoreOptions, TableRows, log_folder,
+};
 
 /// Name of the DuckDB file within a backup.
 const COPY: &str = "perfline.duckdb";
@@ -24,7 +25,9 @@ const MANIFEST: &str = "manifest.json";
 /// Copy the whole store into a new folder: also what was acknowledged and not loaded yet. The copy is
 /// read again and checked before it takes its name.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  perfline backup backup-$(date +%F) --store runs.duckdb")]
+#[command(after_help = "Examples:
+  perfline backup backup-$(date +%F) --store runs.duckdb
+  perfline backup backup-$(date +%F) --store http://127.0.0.1:4318")]
 pub(crate) struct BackupArgs {
     /// The folder; must not exist.
     dir: PathBuf,
@@ -116,7 +119,7 @@ pub(super) fn run_backup(args: &BackupArgs) -> Result<ExitCode, Failure> {
     if args.dir.exists() {
         return Err(Failure::usage(format!("back up to `{}`: it exists", args.dir.display()), "name a new folder"));
     }
-    let store = file_of(&args.store, "backup")?;
+    let backend = args.store.open_existing()?;
     let parent = args.dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(|e| Failure::machine(&format!("create `{}`", parent.display()), &e))?;
     let aside = tempfile::Builder::new()
@@ -124,11 +127,9 @@ pub(super) fn run_backup(args: &BackupArgs) -> Result<ExitCode, Failure> {
         .tempdir_in(parent)
         .map_err(|e| Failure::machine(&format!("create a folder in `{}`", parent.display()), &e))?;
     let copy = aside.path().join(COPY);
-    let held = store.table_rows();
-    let copied = held.and_then(|held| Ok((held, store.copy_to(&copy)?)));
-    let now = store.clock().now();
-    store.close()?;
-    let (held, rows) = copied?;
+    let copied = backend.backup(&copy);
+    backend.close()?;
+    let (Copied { held, rows }, now) = (copied?, Clock::Wall.now());
     if held != rows {
         return Err(Failure::usage("the copy does not hold what the store holds", "try again; see `perfline doctor`"));
     }
@@ -275,17 +276,6 @@ pub(super) fn run_export(args: &ExportArgs) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The store as a file of this machine, where a command does not work through a service.
-fn file_of(store: &StoreArg, command: &str) -> Result<Store, Failure> {
-    match store.open_existing()? {
-        Backend::Local(store) => Ok(store),
-        Backend::Remote(_) => Err(Failure::usage(
-            format!("`perfline {command}` works on the store's file, not through a running service"),
-            "stop the service and name its DuckDB file by --store",
-        )),
-    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "bytes are shown with three digits")]

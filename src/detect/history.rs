@@ -24,7 +24,7 @@ pub(crate) fn read_series(
     let count = i64::try_from(run_count).unwrap_or(i64::MAX);
     let (runs, steps) = reader.in_snapshot(|reader| {
         let runs = reader.run_values(pipelines, count)?;
-        let steps = reader.step_values(pipelines, &runs, count, count)?;
+        let steps = reader.step_values(pipelines, &runs, count)?;
         Ok((runs, steps))
     })?;
     let mut series: BTreeMap<String, Vec<Series>> = BTreeMap::new();

@@ -1,17 +1,13 @@
 //! What `/metrics` says of pipelines: computed from the store, so that counters survive a restart.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Deserialize;
 
 use super::exposition::{Exemplar, Family, FamilyKind, Sample};
+use super::service::as_f64;
 use crate::model::{FindingKind, Verdict};
-use crate::otlp::access::Denial;
-use crate::otlp::serve::ConnectionStats;
-use crate::otlp::stats::SignalSnapshot;
-use crate::store::{Reader, StoreError, StoreStats};
+use crate::store::{Reader, StoreError};
 
 /// Series of a family beyond this many pipelines go to the label `__other__`.
 const PIPELINES_MAX: usize = 1_000;
@@ -47,14 +43,42 @@ pub struct DurationBucket {
 const BOUNDS: [f64; 15] =
     [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0];
 
+/// Health of one pipeline of one service.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Empty where unknown.
+    pub service: String,
+    /// 0 to 100; `None`: not enough is known.
+    pub score: Option<f64>,
+}
+
 /// Everything that is said of pipelines.
-pub fn pipeline_families(reader: &Reader, verdict: &Verdict) -> Result<Vec<Family>, StoreError> {
+pub fn pipeline_families(reader: &Reader, verdict: &Verdict, scores: &[Score]) -> Result<Vec<Family>, StoreError> {
     let totals = reader.run_totals()?;
     let buckets = reader.duration_buckets()?;
     let mut families = run_families(&totals);
     families.extend(duration_families(&buckets));
+    families.push(health_family(scores));
     families.extend(verdict_families(verdict));
     Ok(families)
+}
+
+fn health_family(scores: &[Score]) -> Family {
+    let mut family = Family::new(
+        "perfline_pipeline_health_score",
+        FamilyKind::Gauge,
+        "Health, 0 to 100, as reports tell it; no sample where too little is known to say.",
+    );
+    // Scores of several pipelines have no sum: those without a label of their own are left out.
+    let known = Known::of(scores.iter().map(|score| score.pipeline.as_str()));
+    for score in scores.iter().filter(|score| known.0.contains(&score.pipeline)) {
+        if let Some(value) = score.score {
+            family.add(vec![("pipeline", score.pipeline.clone()), ("service", score.service.clone())], value);
+        }
+    }
+    family
 }
 
 fn run_families(totals: &[RunTotals]) -> Vec<Family> {
@@ -226,105 +250,6 @@ fn verdict_families(verdict: &Verdict) -> Vec<Family> {
     vec![regressions, ratio, checked, thin]
 }
 
-#[allow(clippy::cast_precision_loss, reason = "counters print exactly up to 2^53")]
-pub(super) fn as_f64(count: u64) -> f64 {
-    count as f64
-}
-
-/// What the store says of itself.
-#[must_use]
-pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
-    let counter = |name, help, value: u64| Family::new(name, FamilyKind::Counter, help).with(Vec::new(), as_f64(value));
-    let gauge = |name, help, value: f64| Family::new(name, FamilyKind::Gauge, help).with(Vec::new(), value);
-    vec![
-        counter("perfline_log_syncs", "Group commits of the segment log.", stats.log_syncs),
-        counter("perfline_log_requests", "Requests acknowledged.", stats.log_requests),
-        counter("perfline_log_bytes", "Bytes appended to the segment log.", stats.log_bytes),
-        counter("perfline_log_failures", "Groups that could not be written.", stats.log_failures),
-        gauge("perfline_log_busy_seconds", "Time spent writing and syncing the log.", as_f64(stats.log_busy_ns) / 1e9),
-        counter("perfline_loads", "Transactions that loaded rows.", stats.loads),
-        counter("perfline_load_failures", "Loads that failed and were tried again.", stats.load_failures),
-        gauge("perfline_load_busy_seconds", "Time spent loading.", as_f64(stats.load_busy_ns) / 1e9),
-        counter("perfline_commits", "Commits of loads and derivations.", stats.commits),
-        gauge("perfline_commit_busy_seconds", "Time that these commits took.", as_f64(stats.commit_busy_ns) / 1e9),
-        counter("perfline_checkpoints", "Commits that moved DuckDB's own log into the file.", stats.checkpoints),
-        gauge(
-            "perfline_checkpoint_busy_seconds",
-            "Time that these commits took.",
-            as_f64(stats.checkpoint_busy_ns) / 1e9,
-        ),
-        gauge("perfline_derive_busy_seconds", "Time spent deriving runs.", as_f64(stats.derive_busy_ns) / 1e9),
-        counter("perfline_rows_stored", "Spans, points and log records stored.", stats.rows_stored),
-        counter("perfline_rows_duplicate", "Items that were stored already.", stats.rows_duplicate),
-        gauge("perfline_buffer_free_bytes", "Room in the buffers.", as_f64(stats.buffer_bytes_free as u64)),
-        gauge("perfline_store_file_bytes", "Size of the DuckDB file.", as_f64(file_bytes)),
-        gauge(
-            "perfline_queryable_lag_seconds",
-            "From acknowledgement to queryable, of the oldest request of the last load.",
-            as_f64(stats.lag_ns) / 1e9,
-        ),
-        gauge(
-            "perfline_load_waiting_seconds",
-            "How long the oldest acknowledged request waits to be loaded.",
-            as_f64(stats.waiting_ns) / 1e9,
-        ),
-        gauge("perfline_store_writable", "1 where the last load went through.", f64::from(u8::from(stats.writable))),
-    ]
-}
-
-/// What the door counted: requests and items, taken and refused.
-#[must_use]
-pub fn door_families(snapshot: &[SignalSnapshot]) -> Vec<Family> {
-    let family = |name, help| Family::new(name, FamilyKind::Counter, help);
-    let mut requests = family("perfline_requests", "Export requests by signal, transport and outcome.");
-    let mut received = family("perfline_items_received", "Spans, points and log records in answered requests.");
-    let mut accepted = family("perfline_items_accepted", "Spans, points and log records stored.");
-    let mut refused = family("perfline_items_refused", "Spans, points and log records refused, by reason.");
-    let mut wire = family("perfline_wire_bytes", "Bytes of request bodies as they came.");
-    for signal in snapshot {
-        let name = signal.signal.as_str().to_owned();
-        let only_signal = || vec![("signal", name.clone())];
-        received.add(only_signal(), as_f64(signal.received));
-        accepted.add(only_signal(), as_f64(signal.accepted));
-        wire.add(only_signal(), as_f64(signal.wire_bytes));
-        for (reason, count) in &signal.refused {
-            refused.add(vec![("signal", name.clone()), ("reason", reason.as_str().to_owned())], as_f64(*count));
-        }
-        for (transport, outcome, count) in &signal.requests {
-            let labels = vec![
-                ("signal", name.clone()),
-                ("transport", transport.as_str().to_owned()),
-                ("outcome", outcome.as_str().to_owned()),
-            ];
-            requests.add(labels, as_f64(*count));
-        }
-    }
-    vec![requests, received, accepted, refused, wire]
-}
-
-/// What the ports counted: connections, and who was turned away. The first port is gRPC's.
-#[must_use]
-pub fn port_families(denials: &[(Denial, u64)], ports: &[Arc<ConnectionStats>; 2]) -> Vec<Family> {
-    let mut denied = Family::new(
-        "perfline_access_denied",
-        FamilyKind::Counter,
-        "Requests turned away for want of a token, by reason.",
-    );
-    for (denial, count) in denials {
-        denied.add(vec![("reason", denial.as_str().to_owned())], as_f64(*count));
-    }
-    let mut open = Family::new("perfline_connections_open", FamilyKind::Gauge, "Connections open now, by port.");
-    let mut opened = Family::new("perfline_connections", FamilyKind::Counter, "Connections opened, by port.");
-    let mut failed = Family::new("perfline_tls_failures", FamilyKind::Counter, "TLS handshakes that failed, by port.");
-    for (name, port) in ["grpc", "http"].into_iter().zip(ports) {
-        let label = || vec![("port", name.to_owned())];
-        open.add(label(), as_f64(port.open.load(Relaxed)));
-        opened.add(label(), as_f64(port.opened.load(Relaxed)));
-        failed.add(label(), as_f64(port.handshakes_failed.load(Relaxed)));
-    }
-    vec![denied, open, opened, failed]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,6 +282,18 @@ mod tests {
             assert_eq!((of("p0000", "_count"), of(OTHER, "_count")), (vec![count], vec![2.0 * count]));
             assert_eq!((of(OTHER, "_sum"), of(OTHER, "_bucket").len()), (vec![count], BOUNDS.len() + 1));
         }
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_sample_and_further_pipelines_have_no_score_in_common() {
+        let score = |name: String, score| Score { pipeline: name, service: "etl".to_owned(), score };
+        let mut scores = vec![score("a".to_owned(), Some(0.0)), score("b".to_owned(), None)];
+        scores.extend((0..PIPELINES_MAX).map(|at| score(format!("p{at:04}"), Some(99.0))));
+        let family = health_family(&scores);
+        let told = |sample: &Sample| (sample.labels[0].1.clone(), sample.value);
+        assert_eq!(family.samples.first().map(told), Some(("a".to_owned(), 0.0)));
+        assert_eq!(family.samples.len(), PIPELINES_MAX - 1);
+        assert!(family.samples.iter().all(|sample| sample.labels[0].1 != "b" && sample.labels[0].1 != OTHER));
     }
 
     fn finding(kind: FindingKind, baseline: f64) -> Finding {

@@ -6,3 +6,5 @@ pub mod metrics;
 #[cfg(feature = "store")]
 pub mod onward;
 pub mod own;
+#[cfg(feature = "store")]
+pub mod service;

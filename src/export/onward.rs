@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exposition::{Family, FamilyKind};
-use super::metrics::as_f64;
+use super::service::as_f64;
 use crate::forward::DestinationStats;
 
 /// What was sent on, what waits, and what is lost.

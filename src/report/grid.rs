@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use crate::model::Metric;
-use crate::model::unit::{format_change_percent, format_metric};
+use crate::model::unit::{format_change_percent, format_metric, format_share};
 
 use super::clean;
 use super::estimate::Estimate;
 use super::format::{UNKNOWN, when};
+use super::words::change_of;
 
 /// Most rows of a table on a page; `report.json` has the rest.
 pub(super) const ROWS_MAX: usize = 200;
@@ -137,11 +138,18 @@ impl Cell {
         Self::number(percent, format_change_percent)
     }
 
-    /// A change in percent with its interval.
-    pub(super) fn change_between(change: Option<Estimate>) -> Self {
-        let Some(e) = change else { return Self::text(UNKNOWN) };
-        let [low, high] = [e.low, e.high].map(format_change_percent);
-        Self::number(Some(e.value), |value| format!("{} ({low} to {high})", format_change_percent(value)))
+    /// A change from `a` to `b` with its interval.
+    pub(super) fn change_between(metric: Metric, a: Option<f64>, b: Option<f64>, change: Option<Estimate>) -> Self {
+        let Some((e, levels)) = change.zip(a.zip(b)) else { return Self::text(UNKNOWN) };
+        let [value, low, high] = [e.value, e.low, e.high].map(|percent| change_of(metric, levels, percent));
+        Self::number(Some(e.value), |_| format!("{value} ({low} to {high})"))
+    }
+
+    /// A share with its interval.
+    pub(super) fn share_between(share: Option<Estimate>) -> Self {
+        let Some(e) = share else { return Self::text(UNKNOWN) };
+        let [low, high] = [e.low, e.high].map(format_share);
+        Self::number(Some(e.value), |value| format!("{} ({low} to {high})", format_share(value)))
     }
 
     /// A time.

@@ -8,6 +8,9 @@ use super::profile::PipelineProfile;
 use super::view::{FindingView, VerdictView};
 use super::{Bundle, clean, words};
 
+/// Findings of a pipeline that are told in full.
+const FINDINGS_MAX: usize = 20;
+
 /// Escapes a text for one line of Markdown, also inside a table cell.
 #[must_use]
 pub fn escape(text: &str) -> String {
@@ -153,14 +156,17 @@ pub(super) fn executive(bundle: &Bundle) -> String {
 /// One pipeline.
 pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
     let score = profile.health.score.map_or("no score".to_owned(), |score| format!("{score:.0}"));
-    let mut out = format!("# {}\n\n", escape(&clean::name(&profile.pipeline)));
+    let mut out = strip(&pipeline_page::verdict(profile, bundle));
     out.push_str(&format!(
         "Health {score}, {}: {}\n\n",
         profile.health.word.as_str(),
         escape(&clean::shorten(&profile.health.reason, 300))
     ));
-    for (place, found) in profile.findings.iter().take(20).enumerate() {
+    for (place, found) in profile.findings.iter().take(FINDINGS_MAX).enumerate() {
         out.push_str(&finding(&FindingView::of(found, place, bundle)));
+    }
+    if profile.findings.len() > FINDINGS_MAX {
+        out.push_str(&format!("{} more in report.json.\n\n", profile.findings.len() - FINDINGS_MAX));
     }
     let mut grids = vec![
         pipeline_page::health(profile),
@@ -189,9 +195,13 @@ pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
 pub(super) fn alerts(bundle: &Bundle) -> String {
     let cards = alert_page::cards(bundle);
     let mut out = strip(&VerdictView::of(bundle));
-    out.push_str(&format!("## {} findings\n\n", cards.len()));
+    let all = alert_page::count(bundle);
+    out.push_str(&format!("## {all} finding{}\n\n", if all == 1 { "" } else { "s" }));
     for card in &cards {
         out.push_str(&finding(card));
+    }
+    if all > cards.len() {
+        out.push_str(&format!("{} more in report.json.\n\n", all - cards.len()));
     }
     out.push_str(&foot(bundle));
     out
@@ -203,13 +213,15 @@ pub(super) fn comparison(bundle: &Bundle) -> String {
         return format!("# Nothing was compared\n\n{}", foot(bundle));
     };
     let (a, b) = (escape(&clean::name(&compared.a)), escape(&clean::name(&compared.b)));
-    let mut out = format!("# A: {a}, B: {b}\n\n");
+    let mut out = format!("# A: {a}, B: {b}\n\nMetrics:\n\n");
     for (_, glyph, said) in comparison_page::tally(compared) {
         out.push_str(&format!("- {} {said}\n", escape(glyph)));
     }
     out.push('\n');
-    for pipeline in compared.pipelines.iter().take(100) {
+    for pipeline in compared.pipelines.iter().take(comparison_page::PIPELINES_MAX) {
         out.push_str(&format!("## {}\n\n", escape(&clean::name(&pipeline.pipeline))));
+        let [a, b] = comparison_page::windows(compared, pipeline).map(|window| escape(&window));
+        out.push_str(&format!("- A: {a}\n- B: {b}\n\n"));
         if let Some(which) = comparison_page::which(pipeline) {
             out.push_str(&format!("{}\n\n", escape(&which)));
         }
@@ -217,6 +229,10 @@ pub(super) fn comparison(bundle: &Bundle) -> String {
         if !pipeline.steps.is_empty() {
             out.push_str(&table(&comparison_page::steps(pipeline)));
         }
+    }
+    let left = compared.pipelines.len().saturating_sub(comparison_page::PIPELINES_MAX);
+    if left > 0 {
+        out.push_str(&format!("{left} more pipelines in report.json.\n\n"));
     }
     out.push_str(&foot(bundle));
     out

@@ -31,6 +31,8 @@ mod view;
 pub mod words;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -92,4 +94,4 @@ impl ReportError {
 }
 
 #[cfg(feature = "store")]
-pub use build::{Alike, alike, build, compare_series, order_worst_first, say_context};
+pub use build::{Alike, PipelineHealth, alike, build, compare_series, health_of_all, order_worst_first, say_context};

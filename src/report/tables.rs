@@ -31,6 +31,18 @@ pub fn trends_table(profile: &PipelineProfile) -> Table {
     table(&pipeline::trends(profile))
 }
 
+/// What a run measures.
+#[must_use]
+pub fn metrics_table(profile: &PipelineProfile) -> Table {
+    table(&pipeline::metrics(profile))
+}
+
+/// Which models are called, how often, for how much.
+#[must_use]
+pub fn models_table(profile: &PipelineProfile) -> Table {
+    table(&pipeline::models(profile))
+}
+
 /// What is expected, and when limits are met.
 #[must_use]
 pub fn forecasts_table(profile: &PipelineProfile, limits: &[Limit]) -> Table {

@@ -26,6 +26,18 @@ pub fn change(finding: &Finding) -> String {
     }
 }
 
+/// A change from `a` to `b`, or a bound of one, as it is told of a metric: in points of rates and scores, else in percent
+/// of `a`.
+#[must_use]
+pub fn change_of(metric: Metric, (a, b): (f64, f64), percent: f64) -> String {
+    if !metric.bands().points || !percent.is_finite() {
+        return format_change_percent(percent);
+    }
+    // The scale is that of the two levels: a bound may lie beyond it.
+    let scale = if a.abs().max(b.abs()) <= 1.0 { 100.0 } else { 1.0 };
+    format_points(percent / 100.0 * a.abs() * scale)
+}
+
 // A score of 0 to 1 is told on the scale of 0 to 100 on which others are given.
 fn points(finding: &Finding) -> f64 {
     Size { before: finding.baseline, after: finding.current }.points()
@@ -248,6 +260,14 @@ mod tests {
         assert_eq!(told(0.92, 0.85), ("-7 points".to_owned(), 7.0));
         assert_eq!(told(92.0, 85.0), ("-7 points".to_owned(), 7.0));
         assert_eq!(told(92.0, 90.5).0, "-1.5 points");
+    }
+
+    #[test]
+    fn a_change_of_a_rate_is_told_in_points_and_that_of_a_duration_in_percent() {
+        assert_eq!(change_of(Metric::SuccessRate, (0.8, 0.6), -25.0), "-20 points");
+        assert_eq!(change_of(Metric::SuccessRate, (1.0, 0.95), 12.0), "+12 points");
+        assert_eq!(change_of(Metric::Quality, (90.0, 81.0), -10.0), "-9 points");
+        assert_eq!(change_of(Metric::Duration, (10.0, 12.0), 20.0), "+20 %");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
 use super::fatal::{has_room, stop_where_only_a_restart_helps, told};
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
+use super::position::{read_position, write_position};
 use super::stats::{Committer, LoaderStats, elapsed_ns};
 use super::{StoreError, StoreOptions, derive};
 use crate::model::clock::Clock;
@@ -387,26 +388,4 @@ fn wal_path(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".wal");
     PathBuf::from(name)
-}
-
-fn read_position(connection: &Connection) -> Result<Position, StoreError> {
-    let found = connection.query_row(
-        "select coalesce(max(segment), 0), coalesce(max_by(position, segment), 0) from ingest_positions",
-        [],
-        |row| Ok(Position { segment: row.get(0)?, offset: row.get(1)? }),
-    );
-    found.map_err(StoreError::sql("read the log position"))
-}
-
-fn write_position(connection: &Connection, end: Position) -> Result<(), StoreError> {
-    connection
-        .execute_batch("delete from ingest_positions where collector = 'local'")
-        .and_then(|()| {
-            connection.execute(
-                "insert into ingest_positions values ('local', ?, ?)",
-                duckdb::params![end.segment, end.offset],
-            )
-        })
-        .map(drop)
-        .map_err(StoreError::sql("write the log position"))
 }

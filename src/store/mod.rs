@@ -12,26 +12,32 @@ mod fatal;
 mod loader;
 pub mod log;
 mod migrate;
+mod options;
 mod parquet;
+mod position;
 mod prices;
 mod read;
 mod rows;
 mod sql;
 mod stats;
+mod submit;
 mod track;
 mod upkeep;
+mod values;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub(crate) use error::RESTORE;
 pub use error::StoreError;
+pub use options::StoreOptions;
 pub use parquet::{TextColumns, read_parquet};
 pub use prices::Recosted;
 pub use read::Reader;
 pub(crate) use read::series_question;
 pub use rows::Row;
 pub use stats::StoreStats;
-pub(crate) use track::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
-pub use upkeep::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
+pub(crate) use track::Held;
+pub use upkeep::{Copied, EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, TableRows};
+pub(crate) use values::{RUN_METRICS, RunValue, RunValues, STEP_METRICS, StepValue, StepValues};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -41,67 +47,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use duckdb::{Config, Connection};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use duckdb::Connection;
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::model::Policy;
 use crate::model::clock::Clock;
 use crate::model::live::Live;
 use crate::otlp::conventions::Rules;
-use crate::otlp::sink::{Accepted, Sink, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use loader::{Loader, Work};
 use log::{Appender, LogStats, LogWriter, Position, Queue, QueueName, Segments, Submission};
 pub use log::{Loss, OnDamage};
 use stats::LoaderStats;
-
-/// How a store is opened.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    /// The DuckDB file; made where it is missing.
-    pub path: PathBuf,
-    /// Requests may take this many bytes of memory between acknowledgement and DuckDB.
-    pub buffer_bytes_max: usize,
-    /// A segment of the log is closed once it has this many bytes.
-    pub segment_bytes_max: u64,
-    /// DuckDB's own memory limit, bytes.
-    pub duckdb_memory_bytes_max: usize,
-    /// DuckDB's threads; 0: one a core. One costs the least CPU where rows are loaded all the time.
-    pub duckdb_threads: i64,
-    /// What waits at most this long is loaded.
-    pub load_interval: Duration,
-    /// Runs without a root are settled after this long without news.
-    pub run_idle_timeout: Duration,
-    /// What to do where the segment log is damaged.
-    pub on_damage: OnDamage,
-    /// What calls of models cost that do not say so.
-    pub prices: Arc<Prices>,
-    /// Names become pseudonyms before anything is stored; `None`: they stay.
-    pub veil: Option<Arc<Veil>>,
-    /// Where the present comes from.
-    pub clock: Clock,
-}
-
-impl StoreOptions {
-    /// The defaults for a file.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            buffer_bytes_max: 256 * 1024 * 1024,
-            segment_bytes_max: log::SEGMENT_BYTES_MAX,
-            duckdb_memory_bytes_max: 2 * 1024 * 1024 * 1024,
-            duckdb_threads: 0,
-            load_interval: Duration::from_millis(1500),
-            run_idle_timeout: Duration::from_secs(60),
-            on_damage: OnDamage::Stop,
-            prices: Arc::new(Prices::default()),
-            veil: None,
-            clock: Clock::Wall,
-        }
-    }
-}
+use submit::BUDGET_UNIT;
 
 /// An open store. Cheap to clone; closes when [`Store::close`] is called.
 #[derive(Clone)]
@@ -130,12 +89,6 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Bytes in DuckDB's own log that make it checkpoint.
-const CHECKPOINT_THRESHOLD: &str = "12MB";
-/// One permit of the buffer budget stands for this many bytes.
-const BUDGET_UNIT: usize = 1024;
-/// What the smallest request takes of the budget: beside its body it has a place in two queues and rows under way.
-const REQUEST_UNITS_MIN: usize = 4;
 /// Requests that may wait for the log thread, and as many for the loader: what the budget allows at its default, so
 /// that it is the budget that is full first.
 const SUBMISSIONS_MAX: usize = 65_536;
@@ -145,7 +98,7 @@ const STALL_PAUSE: Duration = Duration::from_millis(250);
 impl Store {
     /// Opens the file, brings its schema up to date and loads what the log still holds.
     pub fn open(options: &StoreOptions, rules: Arc<Rules>) -> Result<Self, StoreError> {
-        let connection = connect(options)?;
+        let connection = options::connect(options)?;
         migrate::migrate(&connection, &options.path.display().to_string(), options.clock)?;
         read::define_views(&connection)?;
         let segments = Segments::open(&log_folder(&options.path))?.with_segments_of(options.segment_bytes_max);
@@ -362,38 +315,6 @@ impl Store {
     }
 }
 
-impl Sink for Store {
-    async fn submit(&self, request: Accepted) -> Result<(), SubmitError> {
-        self.send(request)?.await.unwrap_or(Err(SubmitError::Closed))
-    }
-}
-
-impl Store {
-    /// As [`Sink::submit`], for threads outside a runtime.
-    pub fn submit_blocking(&self, request: Accepted) -> Result<(), SubmitError> {
-        self.send(request)?.blocking_recv().unwrap_or(Err(SubmitError::Closed))
-    }
-
-    fn send(&self, request: Accepted) -> Result<oneshot::Receiver<Result<(), SubmitError>>, SubmitError> {
-        let busy = SubmitError::Busy { retry_after: Duration::from_secs(1) };
-        let sender = self.sender().ok_or(SubmitError::Closed)?;
-        let units = (request.body.len() / BUDGET_UNIT + 1).max(REQUEST_UNITS_MIN);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.inner.budget).try_acquire_many_owned(units).map_err(|_e| busy.clone())?;
-        // What cannot be covered must not be stored: values that are nested deeper than the decoder of the veil goes.
-        let covered = self.inner.veil.as_ref().map(|veil| veil.cover(request.clone())).transpose();
-        let request = covered
-            .map_err(|e| SubmitError::Unfit(format!("its names cannot be made private: {e}")))?
-            .unwrap_or(request);
-        let (done, answer) = oneshot::channel();
-        sender.try_send(Submission::Request { request, permit, done }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => busy,
-            mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
-        })?;
-        Ok(answer)
-    }
-}
-
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|source| {
         StoreError::Log(log::LogError::Io { action: "start thread for", path: PathBuf::from(name), source })
@@ -406,35 +327,4 @@ pub fn log_folder(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".log");
     PathBuf::from(name)
-}
-
-fn connect(options: &StoreOptions) -> Result<Connection, StoreError> {
-    let path = options.path.clone();
-    let config = configure(options).map_err(StoreError::sql("configure DuckDB"))?;
-    Connection::open_with_flags(&path, config).map_err(|source| {
-        if source.to_string().contains("Could not set lock") {
-            StoreError::Locked { path }
-        } else {
-            StoreError::Open { path, source }
-        }
-    })
-}
-
-fn configure(options: &StoreOptions) -> duckdb::Result<Config> {
-    let config = match options.duckdb_threads {
-        0 => Config::default(),
-        threads => Config::default().threads(threads)?,
-    };
-    config
-        // Text packs better and for less CPU than in the format that DuckDB 1.0 reads.
-        .with("storage_compatibility_version", "latest")?
-        .enable_autoload_extension(false)?
-        .with("autoinstall_known_extensions", "false")?
-        .with("preserve_insertion_order", "true")?
-        // Few rows are expected where nothing is known of a table yet; a loop over many more takes minutes.
-        .with("asof_loop_join_threshold", "0")?
-        // A load of this size is written to the file at once, without DuckDB's log between; smaller ones gather there.
-        // Acknowledgements do not wait for either.
-        .with("checkpoint_threshold", CHECKPOINT_THRESHOLD)?
-        .max_memory(&format!("{}MB", options.duckdb_memory_bytes_max / 1_000_000))
 }

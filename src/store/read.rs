@@ -49,6 +49,18 @@ impl Reader {
         Ok(statement.query_arrow(parameters).map_err(StoreError::sql(what))?.collect())
     }
 
+    /// Runs a registered statement that makes something of this connection's own.
+    pub(super) fn execute(
+        &self,
+        what: &'static str,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare(statement).map_err(StoreError::sql(what))?;
+        let done = if parameters.is_empty() { statement.execute([]) } else { statement.execute(parameters) };
+        done.map(drop).map_err(StoreError::sql(what))
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

@@ -84,6 +84,7 @@ statements! {
     VIEW_EXPLAIN_TRACE = "view/12_explain_trace.sql";
     VIEW_RUN_VALUES = "view/13_run_values.sql";
     VIEW_STEP_PARTS = "view/14_step_parts.sql";
+    VIEW_STEP_SUMS = "view/14_step_sums.sql";
     VIEW_METRIC_EXEMPLARS = "view/13_metric_exemplars.sql";
     VIEW_METRIC_INCREASES = "view/14_metric_increases.sql";
     VIEW_ERRORS = "view/15_errors.sql";
@@ -104,6 +105,10 @@ statements! {
     UPKEEP_COUNTS = "upkeep/counts.sql";
     UPKEEP_OLDEST = "upkeep/oldest.sql";
     UPKEEP_PRUNE = "upkeep/prune.sql";
+    TRACK_ONLY_RUNS = "track/only_runs.sql";
+    TRACK_ONLY_STEPS = "track/only_steps.sql";
+    TRACK_ONLY_CALLS = "track/only_calls.sql";
+    TRACK_ONLY_HELD = "track/only_held.sql";
     TRACK_PROFILES = "track/profiles.sql";
     TRACK_METRICS = "track/metrics.sql";
     TRACK_SPENDING = "track/spending.sql";
@@ -145,6 +150,7 @@ pub(crate) const VIEWS: &[&str] = &[
     VIEW_EXPLAIN_TRACE,
     VIEW_RUN_VALUES,
     VIEW_STEP_PARTS,
+    VIEW_STEP_SUMS,
     VIEW_METRIC_EXEMPLARS,
     VIEW_METRIC_INCREASES,
     VIEW_ERRORS,

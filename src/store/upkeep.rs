@@ -17,6 +17,15 @@ pub struct TableRows {
     pub rows: u64,
 }
 
+/// A copy of a store, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// What the store held.
+    pub held: Vec<TableRows>,
+    /// What the copy holds, read from it.
+    pub rows: Vec<TableRows>,
+}
+
 /// What pruning took.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pruned {
@@ -74,12 +83,14 @@ pub const EXPORT_VIEWS: [&str; 8] =
     ["runs", "steps", "spans", "span_events", "span_links", "metric_points", "logs", "resource_samples"];
 
 impl Store {
-    /// Copies everything that is acknowledged into a new DuckDB file, which must not exist. Returns what it holds, read
-    /// from the copy.
-    pub fn copy_to(&self, file: &Path) -> Result<Vec<TableRows>, StoreError> {
+    /// Copies everything that is acknowledged into a new DuckDB file, which must not exist. Nothing is loaded meanwhile.
+    pub fn copy_to(&self, file: &Path) -> Result<Copied, StoreError> {
         let target = file.to_owned();
         self.flush()?;
-        self.write(move |connection, _| copy_into(connection, &target))?
+        self.write(move |connection, _| {
+            let held = counts(connection)?;
+            Ok(Copied { held, rows: copy_into(connection, &target)? })
+        })?
     }
 
     /// Rows by table.

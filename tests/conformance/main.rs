@@ -12,4 +12,5 @@ mod harness;
 mod http;
 mod json;
 mod pressure;
+mod queues;
 mod unfriendly;

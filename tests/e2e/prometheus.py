@@ -20,14 +20,15 @@ except ImportError as error:
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 RUNS = 12
+YOUNG = 3
 # Label values that break a text format which does not escape.
 HOSTILE = 'say "hi"\\ {x="1"}\nnew line # EOF'
 
 
 def send(http):
-    """Two pipelines, one with a name that must be escaped; every fourth run fails."""
-    for pipeline in ("orders", HOSTILE):
-        for number in range(RUNS):
+    """Pipelines of many runs, one with a name that must be escaped, and one of few; every fourth run fails."""
+    for pipeline, runs in (("orders", RUNS), (HOSTILE, RUNS), ("young", YOUNG)):
+        for number in range(runs):
             trace, start = identity(pipeline, number, size=16), BEGIN_NS + number * 600 * SECOND_NS
             failed = number % 4 == 3
             pairs = {
@@ -55,9 +56,19 @@ def check_texts(http):
     except ValueError as error:
         raise Failed(f"the reference parser refuses our OpenMetrics: {error}") from None
     runs = families["pipeline_runs"].samples
-    require_equal("runs in OpenMetrics", sum(sample.value for sample in runs), 2 * RUNS)
+    require_equal("runs in OpenMetrics", sum(sample.value for sample in runs), 2 * RUNS + YOUNG)
     require(HOSTILE in {sample.labels["pipeline"] for sample in runs}, "a hostile name did not come back as it was sent")
     print(f"/metrics: {len(families)} families, {len(text.splitlines())} lines; promtool and prometheus_client find nothing wrong")
+    return families
+
+
+def check_health(program, http, families):
+    """The scores are those that `perfline health` tells; a pipeline of three runs has none."""
+    told = {sample.labels["pipeline"]: sample.value for sample in families["perfline_pipeline_health_score"].samples}
+    health = {one["pipeline"]: one["health"]["score"] for one in program.ask_json("health", "--store", http)}
+    require_equal("pipelines of which little is known", [name for name, score in health.items() if score is None], ["young"])
+    require_equal("health scores", told, {name: score for name, score in health.items() if score is not None})
+    print(f"{len(told)} health scores, as `perfline health` tells them")
 
 
 def free_port():
@@ -123,7 +134,7 @@ def scrape(folder, http):
         wait_until("pipeline_runs_total in Prometheus", lambda: prometheus.query("pipeline_runs_total"), PATIENCE_S)
         samples = prometheus.query("sum by (outcome) (pipeline_runs_total)")
         counted = {sample["metric"]["outcome"]: float(sample["value"][1]) for sample in samples}
-        require_equal("runs by outcome in Prometheus", counted, {"success": 2 * RUNS * 0.75, "failure": 2 * RUNS * 0.25})
+        require_equal("runs by outcome in Prometheus", counted, {"success": 2 * RUNS * 0.75 + YOUNG, "failure": 2 * RUNS * 0.25})
         median = prometheus.query('histogram_quantile(0.5, pipeline_run_duration_seconds_bucket{pipeline="orders"})')
         require(median and 1.0 <= float(median[0]["value"][1]) <= 5.0, f"median duration of runs of 5 s: {median}")
         targets = prometheus.ask("targets")["activeTargets"]
@@ -146,7 +157,7 @@ def check_own(program, service):
     stored = rows()
     text, _ = get(f"{service.http}/metrics", TEXT)
     told = {line.split(" ")[2].removesuffix("_total") for line in text.splitlines() if line.startswith("# TYPE perfline_")}
-    told -= {"perfline_series_checked", "perfline_series_insufficient"}
+    told -= {"perfline_series_checked", "perfline_series_insufficient", "perfline_pipeline_health_score"}
     require_equal("names on /metrics that were not stored", sorted(told - set(stored)), [])
     commits = stored["perfline_commits"]
     require_equal("perfline_commits", (commits["type"], commits["monotonic"], commits["instances"]), ("sum", True, 1))
@@ -158,7 +169,7 @@ def script(program, folder, _given):
     """Send, read, scrape."""
     with Service(program, os.path.join(folder, "store.duckdb"), "--set", "own_metrics.interval=1s") as service:
         send(service.http)
-        check_texts(service.http)
+        check_health(program, service.http, check_texts(service.http))
         scrape(folder, service.http)
         check_own(program, service)
         service.stop()

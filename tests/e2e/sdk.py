@@ -113,7 +113,20 @@ def answers(program, store):
         said[view] = program.query(store, f"select * from {view} order by all")
     said["what pruning would take"] = program.ask_json("prune", "--store", store, "--older-than", "1d", "--dry-run")["removed"]
     said["exported views"] = exported(program, store)
+    said["rows of a backup"] = backed_up(program, store)
     return said
+
+
+def backed_up(program, store):
+    """What a backup holds, once it is a store again."""
+    views = ("runs", "steps", "spans", "metric_points", "logs")
+    with tempfile.TemporaryDirectory() as folder:
+        copy, restored = os.path.join(folder, "copy"), os.path.join(folder, "restored.duckdb")
+        listed = {table["table"]: table["rows"] for table in program.ask_json("backup", copy, "--store", store)["rows"]}
+        program.ask("restore", copy, "--store", restored)
+        held = {view: program.query(restored, f"select count(*) as rows from {view}")[0]["rows"] for view in views}
+        require_equal("rows of the restored store", held, {view: listed[view] for view in views})
+        return held
 
 
 def exported(program, store):

@@ -129,6 +129,21 @@ fn compare_takes_pipelines_runs_branches_and_nothing() {
 }
 
 #[test]
+fn report_writes_the_comparison_that_is_asked_for() {
+    let fixture = Fixture::new();
+    let folder = fixture.path("compared");
+    let out = folder.to_str().unwrap();
+    fixture.text(&["report", "--kind", "comparison", "even", "slow", "--format", "html,json,md", "--out", out]);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let bundle: Value = serde_json::from_str(&read("report.json")).unwrap();
+    let compared = fixture.json(&["compare", "even", "slow"]);
+    assert_eq!(bundle["comparison"], compared);
+    assert!(read("comparison.html").contains("even and slow") && read("comparison.md").contains("even and slow"));
+    fixture.command(&["report", "--kind", "alerts", "even", "slow", "--out", out]).assert().code(2);
+    fixture.command(&["report", "even", "--out", out]).assert().code(2);
+}
+
+#[test]
 fn a_limit_is_met_by_a_forecast_or_is_not_and_nonsense_is_refused() {
     let fixture = Fixture::new();
     let found = fixture.json(&["health", "--pipeline", "slow", "--limit", "duration=12s", "--limit", "cost=1"]);

@@ -7,8 +7,8 @@ use perfline::model::clock::Clock;
 use perfline::model::unit::parse_time;
 use perfline::model::{AlertAction, Metric, Outcome, VerdictWord};
 use perfline::otlp::conventions::Rules;
-use perfline::report::build;
 use perfline::report::{Bundle, ChangeWord, Format, Kind, PipelineProfile, Renderer};
+use perfline::report::{build, health_of_all};
 use perfline::store::{Store, StoreOptions};
 use perfline::track::{HealthWord, PartKind};
 
@@ -80,6 +80,39 @@ fn every_kind_gives_the_gate_s_own_verdict_and_the_same_health() {
         assert_eq!(bundle.verdict, wanted, "{kind:?}");
         assert_eq!(only(&bundle).health, only(&full).health, "{kind:?}");
         assert_eq!(only(&bundle).trends, only(&full).trends, "{kind:?}");
+    }
+}
+
+#[test]
+fn one_pipeline_read_alone_is_told_as_among_all() {
+    let store = at(Clock::Fixed(parse_time(LATER).unwrap()));
+    for folder in ["pytest-opentelemetry-series", "airflow", "system-metrics"] {
+        for request in requests(&fixtures().join("otlp").join(folder)) {
+            store.store.submit_blocking(request).unwrap();
+        }
+    }
+    store.store.settle().unwrap();
+    let all = build(&store.store, Kind::Pipeline, None).unwrap();
+    assert!(all.pipelines.len() >= 3, "{}", all.pipelines.len());
+    for told in &all.pipelines {
+        let alone = build(&store.store, Kind::Pipeline, Some(&told.pipeline)).unwrap();
+        assert_eq!(alone.pipelines.iter().find(|one| one.service == told.service), Some(told));
+    }
+    // The rows of one pipeline were a snapshot's: whoever asks next sees the whole store again.
+    let whole = build(&store.store, Kind::Executive, None).unwrap();
+    assert_eq!(whole.data_quality.runs, all.data_quality.runs);
+    assert_eq!(whole.pipelines.len(), all.pipelines.len());
+}
+
+#[test]
+fn health_alone_is_that_of_the_executive_page() {
+    for folder in ["pytest-opentelemetry-series", "airflow"] {
+        let store = filled(folder);
+        let page = build(&store.store, Kind::Executive, None).unwrap();
+        let told: Vec<_> =
+            page.pipelines.iter().map(|profile| (&profile.pipeline, &profile.service, &profile.health)).collect();
+        let alone = health_of_all(&store.store).unwrap();
+        assert_eq!(alone.iter().map(|one| (&one.pipeline, &one.service, &one.health)).collect::<Vec<_>>(), told);
     }
 }
 

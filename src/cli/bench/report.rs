@@ -1,4 +1,5 @@
-//! `perfline bench report`: a made-up store, and how long its reports take from the opened store to the written bytes.
+//! `perfline bench report`: a made-up store, how long it takes to judge it, and how long its reports and its `/metrics`
+//! take from the opened store to the written bytes.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -7,14 +8,17 @@ use clap::Args;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 
+use crate::api::pipelines_of;
 use crate::cli::output::{print, print_json};
 use crate::cli::{Failure, Format, rules};
+use crate::detect;
+use crate::export::exposition::{Exposition, write_text};
 use crate::model::unit::{format_bytes, format_count, format_duration};
 use crate::report::{self, Format as Face, Kind, Renderer};
 use crate::store::{Store, StoreOptions};
 
-/// Makes a store of pipelines x runs x steps in a folder of its own, then times reports over it: reading, judging and
-/// rendering. Prints medians.
+/// Makes a store of pipelines x runs x steps in a folder of its own, then times the first judgement of all of it, reports
+/// and /metrics: reading, judging and rendering. Prints medians.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline bench report
@@ -47,7 +51,7 @@ struct Measured {
     reports: Vec<Timed>,
 }
 
-/// One report, made several times.
+/// One page, made several times; judged first is a store only once.
 #[derive(Serialize)]
 struct Timed {
     report: &'static str,
@@ -56,7 +60,8 @@ struct Timed {
     slowest_s: f64,
     /// Median of the CPU time: less moved by what else the machine does.
     cpu_s: f64,
-    html_bytes: usize,
+    /// What was written; null where nothing was.
+    bytes: Option<usize>,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
@@ -67,10 +72,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let fill_s = begin.elapsed().as_secs_f64();
     let name = "pipeline-000";
     let reports = vec![
+        time("first judgement of all", 1, || judge(&store))?,
         time("executive, all pipelines", args.rounds, || make(&store, Kind::Executive, None))?,
         time("pipeline page, one pipeline", args.rounds, || make(&store, Kind::Pipeline, Some(name)))?,
         time("alerts, all pipelines", args.rounds, || make(&store, Kind::Alerts, None))?,
         time("comparison, all pipelines", args.rounds, || make(&store, Kind::Comparison, None))?,
+        time("/metrics, all pipelines", args.rounds, || scrape(&store))?,
     ];
     store.close()?;
     let runs = u64::from(args.pipelines) * u64::from(args.runs);
@@ -82,20 +89,35 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Judges whatever is stale.
+fn judge(store: &Store) -> Result<Option<usize>, Failure> {
+    detect::verdicts(store)?;
+    Ok(None)
+}
+
+/// What a scrape is told of pipelines, as text.
+fn scrape(store: &Store) -> Result<Option<usize>, Failure> {
+    Ok(Some(write_text(&pipelines_of(store)?, Exposition::Prometheus).len()))
+}
+
 /// Bytes of the pages of one kind.
-fn make(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<usize, Failure> {
+fn make(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Option<usize>, Failure> {
     let bundle = report::build(store, kind, pipeline)?;
     let renderer = Renderer::new().map_err(|e| Failure::internal(&e))?;
     let pages = renderer.render(&bundle, kind, Face::Html).map_err(|e| Failure::internal(&e))?;
-    Ok(pages.iter().map(|page| page.content.len()).sum())
+    Ok(Some(pages.iter().map(|page| page.content.len()).sum()))
 }
 
-fn time(report: &'static str, rounds: u32, make: impl Fn() -> Result<usize, Failure>) -> Result<Timed, Failure> {
+fn time(
+    report: &'static str,
+    rounds: u32,
+    make: impl Fn() -> Result<Option<usize>, Failure>,
+) -> Result<Timed, Failure> {
     let (mut seconds, mut cpu) = (Vec::new(), Vec::new());
-    let mut html_bytes = 0;
+    let mut bytes = None;
     for _ in 0..rounds {
         let (begin, begin_cpu) = (Instant::now(), own_cpu_s());
-        html_bytes = make()?;
+        bytes = make()?;
         seconds.push(begin.elapsed().as_secs_f64());
         cpu.push(own_cpu_s() - begin_cpu);
     }
@@ -109,7 +131,7 @@ fn time(report: &'static str, rounds: u32, make: impl Fn() -> Result<usize, Fail
         fastest_s: at(&seconds, 0),
         slowest_s: at(&seconds, last),
         cpu_s: at(&cpu, last / 2),
-        html_bytes,
+        bytes,
     })
 }
 
@@ -134,7 +156,7 @@ fn tell(measured: &Measured, rounds: u32) -> String {
         "fastest",
         "slowest",
         "CPU",
-        "HTML"
+        "written"
     );
     for one in &measured.reports {
         out += &format!(
@@ -144,7 +166,7 @@ fn tell(measured: &Measured, rounds: u32) -> String {
             format_duration(one.fastest_s),
             format_duration(one.slowest_s),
             format_duration(one.cpu_s),
-            format_bytes(one.html_bytes as f64)
+            one.bytes.map_or("–".to_owned(), |bytes| format_bytes(bytes as f64))
         );
     }
     out

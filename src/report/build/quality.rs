@@ -20,8 +20,8 @@ const INTERVAL_MIN_S: f64 = 3_600.0;
 
 /// Against which moment silence is measured: the present of a store that still receives, else its newest run.
 /// Imported history is judged like live data.
-pub(super) fn present(read: &Read, now: UnixNanos) -> UnixNanos {
-    match read.quality.store_last_ns {
+pub(super) fn present(store_last_ns: Option<UnixNanos>, now: UnixNanos) -> UnixNanos {
+    match store_last_ns {
         Some(newest) if now.saturating_sub(newest) > LIVE_NS => newest,
         _ => now,
     }

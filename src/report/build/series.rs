@@ -241,7 +241,8 @@ mod tests {
             context: SeriesContext::default(),
         };
         let track = Track { series: Series { key, points: points.collect() }, places, recent_from: 0 };
-        let runs = RunValues { contexts: vec![("p".to_owned(), SeriesContext::default())], runs };
+        let contexts = vec![("p".to_owned(), SeriesContext::default())];
+        let runs = RunValues { contexts, runs, ..RunValues::default() };
         let own: Vec<usize> = (0..runs.runs.len()).collect();
         let depth = Depth { points_max, ..Depth::of(Kind::Pipeline, 1) };
         view(&track, &Levels::default(), &runs, &own, depth)

@@ -223,7 +223,8 @@ fn band(level: &super::LevelView) -> (f64, f64) {
 
 fn timeline_change(change: &super::ChangeView) -> Option<timeline::Change> {
     let time = parse_time(&change.time).ok()?;
-    Some(timeline::Change { time, run: clean::shorten(&change.run_id, 40), before: change.before, after: change.after })
+    // As long as in the cards: a title is one line.
+    Some(timeline::Change { time, run: clean::shorten(&change.run_id, 24), before: change.before, after: change.after })
 }
 
 /// How the values spread before and after the last change; one group without a change.

@@ -56,11 +56,13 @@ fn step_row(step: &StepProfile) -> Vec<Cell> {
     ]
 }
 
-/// The same between the windows of a comparison; none where nothing moved beyond noise.
+/// The same between the windows of a comparison; none where no duration moved beyond
+/// noise: what steps add to a change that is none would be told as if it were one.
 pub(in crate::report) fn compared_steps(pipeline: &PipelineComparison, place: usize) -> Option<Drawn> {
     let moved = |word: ChangeWord| matches!(word, ChangeWord::Regressed | ChangeWord::Improved);
     let steps_moved = pipeline.steps.iter().any(|step| moved(step.word));
-    if pipeline.steps.is_empty() || !(steps_moved || pipeline.metrics.iter().any(|change| moved(change.word))) {
+    let run_moved = pipeline.metrics.iter().any(|change| change.metric == Metric::Duration && moved(change.word));
+    if pipeline.steps.is_empty() || !(steps_moved || run_moved) {
         return None;
     }
     let caption = format!("{}: steps in A and B", clean::name(&pipeline.pipeline));

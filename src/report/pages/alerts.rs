@@ -56,18 +56,25 @@ fn orphans(bundle: &Bundle) -> Vec<&Finding> {
     bundle.verdict.findings.iter().filter(known).collect()
 }
 
+/// How many there are, on the page or not.
+pub(in crate::report) fn count(bundle: &Bundle) -> usize {
+    bundle.alerts.len() + orphans(bundle).len()
+}
+
 /// The page's own part of the context.
 pub(in crate::report) fn context(bundle: &Bundle) -> Value {
     let cards = cards(bundle);
-    let all = bundle.alerts.len() + orphans(bundle).len();
+    let all = count(bundle);
     let worst = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
-    let count = |word: &str| cards.iter().filter(|card| card.severity == word).count();
+    let told = bundle.alerts.iter().map(|alert| &alert.finding).chain(orphans(bundle));
+    let severities: Vec<Severity> = told.map(|finding| finding.severity).collect();
     let tally = worst.map(|severity| {
         let glyph = crate::report::words::severity_glyph(severity);
-        (severity.as_str(), glyph, count(severity.as_str()))
+        (severity.as_str(), glyph, severities.iter().filter(|one| **one == severity).count())
     });
     minijinja::context! {
         verdict => view::value(VerdictView::of(bundle)),
+        count => all,
         left_out => all.saturating_sub(cards.len()),
         tally => view::value(tally),
         cards => view::value(cards),

@@ -14,7 +14,7 @@ use crate::report::names::page_name;
 use crate::report::view::{self, change_badge};
 
 /// Pipelines that are shown in full.
-const PIPELINES_MAX: usize = 100;
+pub(in crate::report) const PIPELINES_MAX: usize = 100;
 
 #[derive(Serialize)]
 struct Section {
@@ -80,18 +80,11 @@ fn section(bundle: &Bundle, comparison: &Comparison, pipeline: &PipelineComparis
     let only = |here: fn(&StepChange) -> bool| {
         pipeline.steps.iter().filter(|step| here(step)).take(50).map(|step| clean::name(&step.step)).collect()
     };
-    let window = |label: &str, window: &crate::report::Window| {
-        let span = match (&window.from, &window.to) {
-            (Some(from), Some(to)) => format!(", {} to {}", when(from), when(to)),
-            _ => String::new(),
-        };
-        format!("{}: {} runs{span}", clean::name(label), window.runs)
-    };
     let chart = charts::compared_steps(pipeline, place);
     Section {
         name: clean::name(&pipeline.pipeline),
         href: known.then(|| page_name(&pipeline.pipeline, pipeline.service.as_deref())),
-        windows: [window(&comparison.a, &pipeline.a), window(&comparison.b, &pipeline.b)],
+        windows: windows(comparison, pipeline),
         which: which(pipeline),
         metrics: metrics(pipeline),
         quiet_steps: (chart.is_none() && !pipeline.steps.is_empty()).then(|| steps(pipeline)),
@@ -99,6 +92,18 @@ fn section(bundle: &Bundle, comparison: &Comparison, pipeline: &PipelineComparis
         only_a: only(|step| step.a_s.is_some() && step.b_s.is_none()),
         only_b: only(|step| step.a_s.is_none() && step.b_s.is_some()),
     }
+}
+
+/// `newest 20 runs of a context: 20 runs, 2026-05-01 08:00 UTC to 2026-05-20 08:00 UTC`, of A and of B.
+pub(in crate::report) fn windows(comparison: &Comparison, pipeline: &PipelineComparison) -> [String; 2] {
+    [(&comparison.a, &pipeline.a), (&comparison.b, &pipeline.b)].map(|(label, window)| {
+        let span = match (&window.from, &window.to) {
+            (Some(from), Some(to)) => format!(", {} to {}", when(from), when(to)),
+            _ => String::new(),
+        };
+        let runs = if window.runs == 1 { "run" } else { "runs" };
+        format!("{}: {} {runs}{span}", clean::name(label), window.runs)
+    })
 }
 
 /// `branch main, host class ci-4core; 12 runs in other contexts are left out`.
@@ -117,7 +122,7 @@ pub(in crate::report) fn metrics(pipeline: &PipelineComparison) -> Grid {
             Cell::text(change.metric.label()),
             Cell::metric(change.metric, change.a),
             Cell::metric(change.metric, change.b),
-            Cell::change_between(change.change_percent),
+            Cell::change_between(change.metric, change.a, change.b, change.change_percent),
             Cell::number(change.p_value, crate::report::words::p_value),
             Cell::badge(change_badge(change.word)),
         ]
@@ -141,7 +146,7 @@ pub(in crate::report) fn steps(pipeline: &PipelineComparison) -> Grid {
                 Cell::metric(Metric::Duration, step.a_s),
                 Cell::metric(Metric::Duration, step.b_s),
                 Cell::metric(Metric::Duration, difference),
-                Cell::change_between(step.change_percent),
+                Cell::change_between(Metric::Duration, step.a_s, step.b_s, step.change_percent),
                 Cell::badge(badge),
             ]
         },

@@ -173,7 +173,8 @@ fn last_change(profile: &PipelineProfile) -> String {
 
 /// The health grid as a table: sortable, and behind the sparklines.
 pub(in crate::report) fn overview(ranked: &[&PipelineProfile]) -> Grid {
-    let heads = ["Pipeline", "Health", "#Score", "#Runs", "#Success", "#Median", "#p95", "#7 days", "Last change"];
+    let heads =
+        ["Pipeline", "Health", "#Score", "#Runs", "#Success (95 %)", "#Median", "#p95", "#7 days", "Last change"];
     Grid::new("All pipelines", &heads).fill(ranked, |profile| {
         let duration = profile.metrics.iter().find(|summary| summary.metric == Metric::Duration);
         vec![
@@ -181,7 +182,7 @@ pub(in crate::report) fn overview(ranked: &[&PipelineProfile]) -> Grid {
             Cell::badge(health_badge(profile.health.word)),
             Cell::number(profile.health.score, |score| format!("{score:.0}")),
             Cell::count(profile.runs),
-            Cell::number(profile.success_rate.map(|rate| rate.value), crate::model::unit::format_share),
+            Cell::share_between(profile.success_rate),
             Cell::metric(Metric::Duration, duration.and_then(|summary| summary.p50)),
             Cell::metric(Metric::Duration, duration.and_then(|summary| summary.p95)),
             Cell::change(profile.change_7_days_percent),

@@ -15,7 +15,7 @@ use crate::report::view::{
     self, FindingView, VerdictView, capital, context as context_words, health_badge, outcome_badge, trend_badge,
 };
 use crate::report::words;
-use crate::track::TrendWord;
+use crate::track::{HealthWord, TrendWord};
 
 /// Findings that are told in full.
 const FINDINGS_MAX: usize = 20;
@@ -83,7 +83,7 @@ pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> 
 }
 
 /// The strip speaks for this pipeline alone.
-fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> VerdictView {
+pub(in crate::report) fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> VerdictView {
     let worst = profile.findings.iter().find(|finding| finding.actionable);
     let (tone, glyph, word, line) = match worst {
         Some(finding) => {
@@ -99,6 +99,11 @@ fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> VerdictView {
         None if profile.baselines.is_empty() => {
             let line = format!("{}: {} runs, no baseline yet", clean::name(&profile.pipeline), profile.runs);
             ("unsure", "?", "Not enough data", line)
+        }
+        // Nothing became worse, but something is bad: no green either.
+        None if matches!(profile.health.word, HealthWord::Critical | HealthWord::Poor) => {
+            let reason = clean::shorten(&profile.health.reason, 200);
+            ("warn", "■", "Unchanged, but unhealthy", format!("{}: {reason}", clean::name(&profile.pipeline)))
         }
         None => (
             "good",
@@ -136,7 +141,7 @@ fn facts(profile: &PipelineProfile) -> Vec<(&'static str, String, String)> {
     }
     let rate = profile.success_rate;
     let interval = rate.map_or("no run says how it ended".to_owned(), |e| {
-        format!("95 %: {} to {}", format_share(e.low), format_share(e.high))
+        format!("95 % interval {} to {}", format_share(e.low), format_share(e.high))
     });
     facts.push(("Success rate", rate.map_or(UNKNOWN.to_owned(), |e| format_share(e.value)), interval));
     for (label, metric) in [

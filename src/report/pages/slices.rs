@@ -31,15 +31,10 @@ fn label(slice: &Slice, several: bool) -> String {
 }
 
 fn row(slice: &Slice, several: bool) -> Vec<Cell> {
-    let rate = slice.success_rate;
-    let said = rate.map_or(UNKNOWN.to_owned(), |rate| {
-        format!("{} ({} to {})", format_share(rate.value), format_share(rate.low), format_share(rate.high))
-    });
-    let rate = Cell::number(rate.map(|rate| rate.value), |_| said);
     vec![
         Cell::line(label(slice, several)),
         Cell::count(slice.runs),
-        rate,
+        Cell::share_between(slice.success_rate),
         Cell::number(slice.p50_s, format_duration),
         Cell::number(slice.p95_s, format_duration),
         Cell::number(slice.p99_s, format_duration),
@@ -104,14 +99,14 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
         "Step",
         "Where and when",
         "#Runs",
-        "#Success",
+        "#Success (95 %)",
         "#p50",
         "#p95",
         "#p99",
         "#Spread",
-        "#Cost",
-        "#Tokens in",
-        "#Tokens out",
+        "#Cost in all",
+        "#Tokens in, all",
+        "#Tokens out, all",
         "#Retries",
         "Model",
     ];
@@ -121,7 +116,7 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
             Cell::text(&slice.step),
             Cell::line(from.unwrap_or_else(|| place(&slice.context))),
             Cell::count(slice.n),
-            Cell::number(slice.success_rate.map(|rate| rate.value), format_share),
+            Cell::share_between(slice.success_rate),
             Cell::number(slice.p50_s, format_duration),
             Cell::number(slice.p95_s, format_duration),
             Cell::number(slice.p99_s, format_duration),

@@ -12,7 +12,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message as _;
 use serde_json::Value as Json;
 
-use super::super::{Store, StoreOptions, connect, prices, read, sql};
+use super::super::options::connect;
+use super::super::{Store, StoreOptions, prices, read, sql};
 use crate::model::Signal;
 use crate::otlp::conventions::Rules;
 use crate::otlp::sink::Accepted;

@@ -47,12 +47,15 @@ recent as (
     where n.run_newest <= input.run_count_max
 ),
 cut as (
-    select context, max(run_newest) >= any_value(input.run_count_max) as is_cut
+    select
+        context,
+        any_value(pipeline) as pipeline,
+        max(run_newest) >= any_value(input.run_count_max) as is_cut
     from recent, input
     group by context
 ),
 of_runs as (
-    select pipeline, context, run_newest, null as step, metric, value
+    select context, run_newest, null as step, metric, value
     from recent
     unpivot (
         value for metric in (
@@ -60,30 +63,22 @@ of_runs as (
         )
     )
 ),
+finished as (
+    select run_key, context, run_newest
+    from recent
+    where finished
+),
 steps as (
-    select
-        any_value(r.pipeline) as pipeline,
-        r.context,
-        r.run_newest,
-        s.step,
-        sum(s.duration) as duration,
-        sum(s.cost) as cost,
-        sum(s.input_tokens) as input_tokens,
-        sum(s.output_tokens) as output_tokens
-    from step_parts as s
-    inner join recent as r on r.run_key = s.run_key
     -- A step may begin a little before its run by another machine's clock.
-    where r.finished and s.started_ns >= cast($from_ns as bigint) - 3600000000000
-    group by r.context, r.run_newest, s.step
+    from step_sums('finished', cast($from_ns as bigint) - 3600000000000)
 ),
 of_steps as (
-    select pipeline, context, run_newest, step, metric, value
+    select context, run_newest, step, metric, value
     from steps
     unpivot (value for metric in (duration, cost, input_tokens, output_tokens))
 ),
 points as (
     select
-        pipeline,
         hash(context, step, metric) as series,
         context,
         run_newest,
@@ -95,7 +90,6 @@ points as (
 ),
 placed as (
     select
-        p.pipeline,
         p.context,
         p.series,
         p.is_rate,
@@ -107,7 +101,6 @@ placed as (
 before as (
     select
         p.series,
-        any_value(p.pipeline) as pipeline,
         any_value(p.context) as context,
         any_value(p.is_rate) as is_rate,
         any_value(p.is_step) as is_step,
@@ -129,9 +122,9 @@ before as (
 ),
 levels as (
     select
-        series,
-        pipeline,
-        context,
+        b.series,
+        c.pipeline,
+        c.is_cut,
         is_rate,
         is_step,
         run_count,
@@ -146,7 +139,8 @@ levels as (
             when is_rate then sqrt(failing * (1 - failing))
             else greatest(1.4826 * near_mad, (near_quartiles[2] - near_quartiles[1]) / 1.349, 0.001 * abs(near_level), 0.001)
         end as near_sigma
-    from before
+    from before as b
+    inner join cut as c on c.context = b.context
 ),
 deviations as (
     select
@@ -196,10 +190,9 @@ chances as (
                 * e.deviate / (1 + e.deviate * e.deviate)
         end as chance
     from levels as l
-    inner join cut as c on c.context = l.context
     left join evidence as e on e.series = l.series
     cross join input
-    where l.run_count >= input.needed_count or c.is_cut
+    where l.run_count >= input.needed_count or l.is_cut
 ),
 families as (
     select

@@ -18,18 +18,14 @@ of_runs as (
         )
     )
 ),
+finished as (
+    select run_key, run_key as of_run
+    from fitting
+    where finished
+),
 steps as (
-    select
-        s.run_key,
-        s.step,
-        sum(s.duration) as duration,
-        sum(s.cost) as cost,
-        sum(s.input_tokens) as input_tokens,
-        sum(s.output_tokens) as output_tokens
-    from step_parts as s
-    join fitting as f on f.run_key = s.run_key
-    where f.finished
-    group by s.run_key, s.step
+    select of_run as run_key, * exclude (of_run)
+    from step_sums('finished', -9223372036854775807)
 ),
 of_steps as (
     select run_key, step, metric, value
