@@ -203,7 +203,7 @@ fn of_one_run_of_many_steps_that_are_tried_again() {
         Span {
             trace_id: u128::from(1_u64).to_be_bytes().to_vec(),
             parent_span_id: 11_u64.to_be_bytes().to_vec(),
-            status: Some(Status { code: if at % 2 == 0 { 2 } else { 1 }, ..Status::default() }),
+            status: Some(Status { code: if at.is_multiple_of(2) { 2 } else { 1 }, ..Status::default() }),
             ..one
         }
     };
