@@ -256,7 +256,7 @@ fn a_cache_that_is_counted_beside_the_input_is_added_to_it() {
 
 #[test]
 fn a_name_leaves_a_span_as_plain_and_as_quiet_as_it_was() {
-    let names = [("pipeline.name", text("nightly")), ("pipeline.run_id", AttrValue::Int(7))];
+    let names = [("workflow.name", text("nightly")), ("workflow.run_id", AttrValue::Int(7))];
     let facts = known(&span("load", "app"), &names);
     assert_eq!((facts.pipeline.as_deref(), facts.run_id.as_deref()), (Some("nightly"), Some("7")));
     assert_eq!(facts.rule, "plain + names.run");
