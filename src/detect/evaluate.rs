@@ -18,7 +18,7 @@ use crate::model::{AlertRecord, AlertState, AuditRecord, BaselineKind, Policy, S
 use crate::store::{AlertChanges, Reader, Screen, Screened, Store, StoreError};
 
 /// Counted up whenever the same runs would be judged otherwise than by the build before.
-const DETECTOR_VERSION: u32 = 4;
+const DETECTOR_VERSION: u32 = 5;
 /// Pipelines that are in memory at one time.
 const PIPELINES_AT_ONCE: usize = 100;
 /// Runs of a context that are read where the newest set is fixed by time or branch.
@@ -28,6 +28,9 @@ const FIXED_RUNS: usize = 5_000;
 const SCREEN_SEARCH_FACTOR: f64 = 1.0;
 /// Deviations from which one newest run is odd.
 const SCREEN_ODD_MIN: f64 = 5.0;
+/// Share of the distance from the level that an hour or weekday may leave over to count as a pattern: somewhat less gain
+/// than the gate asks for, since the screen sees fewer runs.
+const SCREEN_PATTERN_MAX: f64 = 0.92;
 /// Runs before the newest with which the screen knows level and spread.
 const SCREEN_KNOWN_MIN: i64 = 30;
 
@@ -227,6 +230,7 @@ fn screen(settings: &GateSettings) -> Screen {
         chance_max: settings.false_discovery_max.max(SUSPECTED_P_MAX),
         search_factor: SCREEN_SEARCH_FACTOR,
         odd_min: SCREEN_ODD_MIN,
+        pattern_max: SCREEN_PATTERN_MAX,
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) struct Screen {
     pub(crate) chance_max: f64,
     pub(crate) search_factor: f64,
     pub(crate) odd_min: f64,
+    pub(crate) pattern_max: f64,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +165,7 @@ impl Reader {
             ("chance_max", &screen.chance_max),
             ("search_factor", &screen.search_factor),
             ("odd_min", &screen.odd_min),
+            ("pattern_max", &screen.pattern_max),
         ]);
         self.rows("screen series", sql::DETECT_SCREEN, &parameters)
     }

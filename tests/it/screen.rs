@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use perfline::detect::simulate::noise::Draws;
 use perfline::detect::whole::judge_whole;
 use perfline::detect::{check, series_of_rows, series_question, settings};
-use perfline::model::{Finding, Series, Signal};
+use perfline::model::{Finding, Series, Signal, Verdict};
 use perfline::otlp::history;
 use perfline::otlp::sink::Accepted;
 use prost::Message;
@@ -14,6 +14,8 @@ use super::support::TempStore;
 
 const PIPELINES: usize = 150;
 const RUNS: usize = 80;
+const WEEKLY_PIPELINES: usize = 20;
+const WEEKLY_RUNS: usize = 100;
 
 /// Runs of one pipeline: a third of the pipelines change, by 1 to 3 deviations of their noise, in their newest 3 to 20
 /// runs; a third fail now and then, and some of those more often of late.
@@ -43,17 +45,31 @@ fn history_of(pipeline: usize) -> String {
     csv
 }
 
+/// Daily runs of one pipeline that are shorter at the weekend by three tenths, ten times their noise: a change of the
+/// newest ten by a tenth shows only beside other runs of the same weekday. Every second pipeline changes.
+fn weekly_history_of(pipeline: usize) -> String {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let mut draws = Draws::new(20_261_128, pipeline as u64);
+    let mut csv = String::new();
+    for run in 0..WEEKLY_RUNS {
+        let started = 1_700_000_000_000_000_000_i64 + run as i64 * DAY_NS;
+        let is_weekend = (started / DAY_NS + 3) % 7 >= 5;
+        let is_changed = pipeline.is_multiple_of(2) && run + 10 >= WEEKLY_RUNS;
+        let level = 60.0 * if is_weekend { 0.7 } else { 1.0 } * if is_changed { 1.1 } else { 1.0 };
+        csv += &format!("w{pipeline:03},r{run},{started},{}\n", level * (0.03 * draws.normal()).exp());
+    }
+    csv
+}
+
 fn told(findings: &[Finding]) -> BTreeSet<String> {
     let name =
         |f: &Finding| format!("{} {:?} {:?} since {}: {:?}", f.pipeline, f.metric, f.kind, f.since_run, f.severity);
     findings.iter().map(name).collect()
 }
 
-#[test]
-fn what_the_screen_leaves_out_has_nothing_to_tell() {
+// Of imported runs what a check tells, and what would be told of every series.
+fn screened_and_whole(csv: &str) -> (Verdict, Verdict) {
     let store = TempStore::new();
-    let heads = "pipeline,run_id,started_at,duration_s,cost_usd,peak_memory_bytes,outcome\n";
-    let csv: String = heads.to_owned() + &(0..PIPELINES).map(history_of).collect::<String>();
     for request in history::read_csv(csv.as_bytes()).unwrap().requests {
         let body = request.encode_to_vec().into();
         store.store.submit_blocking(Accepted { signal: Signal::Traces, body, items: 1 }).unwrap();
@@ -62,8 +78,25 @@ fn what_the_screen_leaves_out_has_nothing_to_tell() {
     let settings = settings(&store.store).unwrap();
     let screened = check(&store.store, None, &settings).unwrap();
     let series: Vec<Series> = series_of_rows(store.query(&series_question(None))).unwrap();
-    let whole = judge_whole(&series, &[], &settings).verdict;
+    (screened, judge_whole(&series, &[], &settings).verdict)
+}
+
+#[test]
+fn what_the_screen_leaves_out_has_nothing_to_tell() {
+    let heads = "pipeline,run_id,started_at,duration_s,cost_usd,peak_memory_bytes,outcome\n";
+    let csv: String = heads.to_owned() + &(0..PIPELINES).map(history_of).collect::<String>();
+    let (screened, whole) = screened_and_whole(&csv);
     assert_eq!(told(&screened.findings), told(&whole.findings));
     assert_eq!(screened.series_checked, whole.series_checked);
     assert!(whole.findings.len() > PIPELINES / 10, "the simulated changes are found: {}", whole.findings.len());
+}
+
+#[test]
+fn the_screen_lets_through_what_only_shows_beside_the_same_weekday() {
+    let heads = "pipeline,run_id,started_at,duration_s\n";
+    let csv: String = heads.to_owned() + &(0..WEEKLY_PIPELINES).map(weekly_history_of).collect::<String>();
+    let (screened, whole) = screened_and_whole(&csv);
+    assert_eq!(told(&screened.findings), told(&whole.findings));
+    let found = screened.findings.len();
+    assert!(found > WEEKLY_PIPELINES / 3, "of {} changed pipelines {found} are found", WEEKLY_PIPELINES / 2);
 }

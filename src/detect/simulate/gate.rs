@@ -7,7 +7,8 @@ use super::parallel::map_seeds;
 use crate::detect::gate::{GateSettings, Newest, judge, likeliest_change};
 use crate::model::{Better, Metric, Series, SeriesContext, SeriesKey, SeriesPoint};
 
-const METRICS: [Metric; 6] =
+/// Metrics of a simulated pipeline.
+pub(super) const METRICS: [Metric; 6] =
     [Metric::Duration, Metric::Cost, Metric::InputTokens, Metric::PeakMemory, Metric::Quality, Metric::SuccessRate];
 const HOUR_NS: i64 = 3_600_000_000_000;
 const FAILING_SHARE: f64 = 0.05;

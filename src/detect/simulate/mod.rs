@@ -36,6 +36,7 @@ pub fn simulate(options: SimulateOptions, out: &mut impl Write) -> io::Result<()
     tables::print_online_power(options, out)?;
     tables::print_gate_errors(options, out)?;
     tables::print_gate_power(options, out)?;
+    tables::print_gate_metrics(options, out)?;
     tables::print_rates(options, out)?;
     tables::print_shapes(options, out)?;
     tables::print_patterns(options, out)?;

@@ -1,5 +1,5 @@
 //! Full segments that nobody needs any more are written over instead of being deleted: a sync of bytes that lie within
-//! a file costs the kernel a third of one that makes the file longer, since no block is sought and no page is new.
+//! a file costs the kernel less than one that makes the file longer, since no block is sought and no page is new.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -4,13 +4,16 @@
 --        $run_count_max (newest runs of a context: the new ones and those before them), $newest_count (runs that may be
 --        new), $baseline_count (runs before them), $newest_min (fewest new ones), $needed_count (fewest runs of a series),
 --        $known_min (fewest runs before: with less a series is looked at in full), $chance_max (largest share of false
---        discoveries at which something is told), $search_factor, $odd_min (deviations of one odd run)
+--        discoveries at which something is told), $search_factor, $odd_min (deviations of one odd run), $pattern_max
+--        (share of the distance from the level that an hour or weekday may leave over to count as a pattern)
 -- One pass over all series, in logarithms where all values are positive: level and spread of the runs before (median;
 -- the larger of MAD and quartile range), then sums of clipped deviations from the newest run back. Two baselines, near
 -- and far: after an older change one of them is whole. The largest sum gives a lower bound of the chance that the gate
 -- will find (Gordon 1941, for the normal tail; $search_factor times as much for the search over splits), and those of a
 -- pipeline are held against the false discovery rate as the gate does it: what passes here may pass there, what does
--- not, does not. A series that most runs leave out is looked at in full, since older runs may have more of it.
+-- not, does not. A series that most runs leave out is looked at in full, since older runs may have more of it; and so is
+-- one of which the hour or the weekday explains a part: without that part much smaller changes show, and the gate takes
+-- it out. Each value is held against the others of its hour, so that chance explains nothing.
 with
 input as (
     select
@@ -23,7 +26,8 @@ input as (
         cast($known_min as bigint) as known_min,
         cast($chance_max as double) as chance_max,
         cast($search_factor as double) as search_factor,
-        cast($odd_min as double) as odd_min
+        cast($odd_min as double) as odd_min,
+        cast($pattern_max as double) as pattern_max
 ),
 wanted as (
     select unnest(from_json(cast($pipelines as json), '["varchar"]')) as pipeline
@@ -55,7 +59,7 @@ cut as (
     group by context
 ),
 of_runs as (
-    select context, run_newest, null as step, metric, value
+    select context, run_newest, started_ns, null as step, metric, value
     from recent
     unpivot (
         value for metric in (
@@ -64,7 +68,7 @@ of_runs as (
     )
 ),
 finished as (
-    select run_key, context, run_newest
+    select run_key, context, run_newest, started_ns
     from recent
     where finished
 ),
@@ -73,7 +77,7 @@ steps as (
     from step_sums('finished', cast($from_ns as bigint) - 3600000000000)
 ),
 of_steps as (
-    select context, run_newest, step, metric, value
+    select context, run_newest, started_ns, step, metric, value
     from steps
     unpivot (value for metric in (duration, cost, input_tokens, output_tokens))
 ),
@@ -82,6 +86,7 @@ points as (
         hash(context, step, metric) as series,
         context,
         run_newest,
+        started_ns,
         metric = 'success_rate' as is_rate,
         step is not null as is_step,
         value
@@ -94,6 +99,7 @@ placed as (
         p.series,
         p.is_rate,
         p.is_step,
+        p.started_ns,
         row_number() over (partition by p.series order by p.run_newest) as newest,
         case when not p.is_rate and min(p.value) over (partition by p.series) > 0 then ln(p.value) else p.value end as value
     from points as p
@@ -142,6 +148,49 @@ levels as (
     from before as b
     inner join cut as c on c.context = b.context
 ),
+timed as (
+    -- In UTC; weeks begin on Monday, and 1970-01-01 was a Thursday.
+    select
+        p.series,
+        p.started_ns,
+        p.started_ns // 3600000000000 % 24 as hour,
+        (p.started_ns // 86400000000000 + 3) % 7 as weekday,
+        greatest(-4, least(4, (p.value - l.far_level) / l.far_sigma)) as far
+    from placed as p
+    inner join levels as l on l.series = p.series
+    cross join input
+    where not l.is_rate and l.known >= input.known_min
+),
+hours as (
+    select series, hour, count(*) as run_count, sum(far) as far
+    from timed
+    group by series, hour
+),
+weekdays as (
+    select series, weekday, count(*) as run_count, sum(far) as far
+    from timed
+    group by series, weekday
+),
+rests as (
+    select
+        t.series,
+        (max(t.started_ns) - min(t.started_ns)) // 86400000000000 as days,
+        avg(abs(t.far)) as plain,
+        avg(abs(t.far - case when h.run_count > 1 then (h.far - t.far) / (h.run_count - 1) else 0 end)) as by_hour,
+        avg(abs(t.far - case when w.run_count > 1 then (w.far - t.far) / (w.run_count - 1) else 0 end)) as by_weekday
+    from timed as t
+    inner join hours as h on h.series = t.series and h.hour = t.hour
+    inner join weekdays as w on w.series = t.series and w.weekday = t.weekday
+    group by t.series
+),
+patterns as (
+    -- What repeats at least once within these runs: within one day or week everything hangs on the hour or weekday.
+    select
+        r.series,
+        (r.days >= 2 and r.by_hour <= input.pattern_max * r.plain)
+            or (r.days >= 14 and r.by_weekday <= input.pattern_max * r.plain) as is_patterned
+    from rests as r, input
+),
 deviations as (
     select
         l.series,
@@ -184,13 +233,14 @@ chances as (
         l.is_step,
         l.is_rate,
         case
-            when l.known < input.known_min then 0
+            when l.known < input.known_min or coalesce(t.is_patterned, false) then 0
             when e.deviate < 1 then 1
             else input.search_factor * sqrt(2 / pi()) * exp(-0.5 * e.deviate * e.deviate)
                 * e.deviate / (1 + e.deviate * e.deviate)
         end as chance
     from levels as l
     left join evidence as e on e.series = l.series
+    left join patterns as t on t.series = l.series
     cross join input
     where l.run_count >= input.needed_count or l.is_cut
 ),
