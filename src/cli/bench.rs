@@ -4,9 +4,11 @@ mod derive;
 mod detect;
 mod ingest;
 mod payload;
+mod peers;
 mod process;
 mod report;
 mod send;
+mod series;
 
 use std::process::ExitCode;
 

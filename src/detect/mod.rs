@@ -18,6 +18,7 @@ pub mod gate;
 mod history;
 pub mod judged;
 pub mod limits;
+pub mod marked;
 pub mod moved;
 pub mod online;
 pub mod place;

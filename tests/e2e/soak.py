@@ -15,9 +15,8 @@ from service import Service, get, main, require
 from wire import Grpc, HttpProtobuf, Refused
 
 MIB = 1 << 20
-DUCKDB = 256 * MIB
-SETTINGS = f"[store]\nduckdb_memory_bytes_max = {DUCKDB}\n"
-# What comes before counts as warming up.
+# What comes before counts as warming up: by then DuckDB's cache of what it wrote must be full, or its filling looks like
+# a leak.
 WARM = 1 / 3
 
 
@@ -117,7 +116,7 @@ def script(program, folder, given):
     clients = [Client(number, given.rate / given.clients, given.spans) for number in range(given.clients)]
     seen = {}
     with open(os.path.join(folder, "settings.toml"), "w", encoding="ascii") as file:
-        file.write(SETTINGS)
+        file.write(f"[store]\nduckdb_memory_bytes_max = {given.duckdb_mib * MIB}\n")
     with Service(program, store, "--config", file.name) as service, Sampler(service.process.pid, every_s=given.every) as memory:
         until = time.monotonic() + given.minutes * 60
         threads = [threading.Thread(target=client.run, args=(service, until), daemon=True) for client in clients]
@@ -160,5 +159,6 @@ if __name__ == "__main__":
         ("--clients", {"type": int, "default": 4, "help": "clients, half of them over gRPC"}),
         ("--spans", {"type": int, "default": 100, "help": "spans of a run"}),
         ("--every", {"type": float, "default": 2, "help": "seconds between two looks at the memory"}),
+        ("--duckdb-mib", {"type": int, "default": 128, "help": "DuckDB's memory limit, MiB"}),
         ("--slope-max", {"type": float, "default": 60, "help": "MiB an hour that count as flat"}),
     )

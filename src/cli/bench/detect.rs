@@ -1,15 +1,16 @@
 //! `perfline bench detect`: the error rates of docs/accuracy.md, simulated anew, and what judging a store costs.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use bytes::Bytes;
 use clap::Args;
 use prost::Message;
 
+use super::peers::ask;
+use super::series;
 use crate::api::{Backend, CheckQuery};
 use crate::cli::output::print;
 use crate::cli::{Failure, opening};
@@ -35,7 +36,8 @@ const RUNS_AT_ONCE: usize = 2_000;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   perfline bench detect
-  perfline bench detect --otava venv/bin/python
+  perfline bench detect --peers venv/bin/python
+  perfline bench detect --series-of histories --peers venv/bin/python
   perfline bench detect --speed")]
 pub(crate) struct DetectArgs {
     /// Seed of all draws.
@@ -47,9 +49,16 @@ pub(crate) struct DetectArgs {
     /// Pipelines a row of the gate's tables.
     #[arg(long, default_value_t = 1_000, value_name = "COUNT")]
     pipelines: usize,
-    /// A Python that has apache-otava: its false alarms on the same series are printed beside ours.
+    /// A Python that has apache-otava, ruptures or both: Otava, PELT and BINSEG are given the same series.
     #[arg(long, value_name = "PYTHON")]
-    otava: Option<PathBuf>,
+    peers: Option<PathBuf>,
+    /// Measure on real series instead: JSON files, or folders of them, with `values`, and `change_points` where people
+    /// marked them.
+    #[arg(long = "series-of", value_name = "PATH", conflicts_with = "speed")]
+    real: Vec<PathBuf>,
+    /// Places at which a step is put into each real series.
+    #[arg(long, default_value_t = 10, value_name = "COUNT")]
+    places: u32,
     /// Measure speed instead: a store of --store-series series, evaluated whole, after one more run, and not at all.
     #[arg(long)]
     speed: bool,
@@ -66,11 +75,15 @@ pub(super) fn run(args: &DetectArgs) -> Result<ExitCode, Failure> {
         print(&measure(args)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if !args.real.is_empty() {
+        print(&series::measure(&args.real, args.peers.as_deref(), args.seed, args.places)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let options = SimulateOptions { seed: args.seed, series: args.series, pipelines: args.pipelines };
     let mut text = Vec::new();
     simulate(options, &mut text).map_err(|e| Failure::machine("simulate", &e))?;
     print(&String::from_utf8_lossy(&text))?;
-    if let Some(python) = &args.otava {
+    if let Some(python) = &args.peers {
         print(&compare(args, python)?)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -87,31 +100,13 @@ fn compare(args: &DetectArgs, python: &Path) -> Result<String, Failure> {
             (0..count).map(|at| noise.draw(SERIES_VALUES, &mut Draws::new(args.seed, at as u64))).collect();
         let ours: usize =
             series.iter().map(|values| crate::detect::online::replay(values, &Settings::default()).len()).sum();
-        let theirs: usize = otava(python, &series)?.iter().sum();
+        let theirs = ask(python, &series, true)?;
+        let theirs: usize = theirs.get("Otava").into_iter().flatten().map(Vec::len).sum();
         let rate = |alarms: usize| alarms as f64 / (count as f64 * LOOKS) * 1000.0;
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {name} | {:.2} | {:.2} |", rate(ours), rate(theirs));
     }
     Ok(text)
-}
-
-fn otava(python: &Path, series: &[Vec<f64>]) -> Result<Vec<usize>, Failure> {
-    let action = format!("run Apache Otava by `{}`", python.display());
-    let failed = |e: std::io::Error| Failure::machine(&action, &e);
-    let mut child = Command::new(python)
-        .args(["-c", include_str!("otava.py")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(failed)?;
-    let given = serde_json::to_vec(series).map_err(|e| Failure::internal(&e))?;
-    if let Some(mut pipe) = child.stdin.take() {
-        pipe.write_all(&given).map_err(failed)?;
-    }
-    let answer = child.wait_with_output().map_err(failed)?;
-    serde_json::from_slice(&answer.stdout)
-        .map_err(|e| Failure::usage(format!("{action}: {e}"), "pip install apache-otava into that Python"))
 }
 
 fn measure(args: &DetectArgs) -> Result<String, Failure> {

@@ -113,14 +113,8 @@ fn again(options: &StoreOptions, rows: u64) {
     connection.execute_batch(touched).unwrap();
     let run = |texts: &[&str]| {
         for text in texts {
-            let plain: String = text.lines().map(|line| line.split("--").next().unwrap_or_default()).fold(
-                String::new(),
-                |mut all, line| {
-                    all.push_str(line);
-                    all.push('\n');
-                    all
-                },
-            );
+            let code = |line: &str| line.split("--").next().unwrap_or_default().to_owned();
+            let plain = text.lines().map(code).collect::<Vec<_>>().join("\n");
             for statement in plain.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
                 look_at_plan(&connection, statement, rows * ROWS_EACH_MAX);
                 connection.execute_batch(statement).unwrap();
