@@ -78,4 +78,6 @@ fn transact(
 }
 
 #[cfg(test)]
+mod extremes;
+#[cfg(test)]
 mod growth;
