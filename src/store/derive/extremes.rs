@@ -147,3 +147,43 @@ fn of_attempts_and_tokens_whose_sums_do_not_fit() {
     assert_eq!(found, serde_json::json!([{"tokens": i64::MAX}]));
     store.close().unwrap();
 }
+
+#[test]
+fn of_traces_that_are_deeper_than_any_program_and_of_spans_that_are_their_own_ancestors() {
+    let within = |trace: u8, id: u64, parent: u64, attributes: &[(&str, Value)]| Span {
+        span_id: id.to_be_bytes().to_vec(),
+        parent_span_id: if parent > 0 { parent.to_be_bytes().to_vec() } else { Vec::new() },
+        ..span(trace, 0, 0, (BEGIN_NS + id, END_NS), attributes)
+    };
+    let nightly = [("cicd.pipeline.name", Value::StringValue("nightly".to_owned()))];
+    let call = [
+        ("gen_ai.operation.name", Value::StringValue("chat".to_owned())),
+        ("gen_ai.request.model", Value::StringValue("any".to_owned())),
+        ("gen_ai.usage.input_tokens", Value::IntValue(7)),
+    ];
+    let mut spans = vec![within(1, 1, 0, &nightly)];
+    spans.extend((2..=1_000).map(|id| match id {
+        300 | 600 => within(1, id, id - 1, &[("cicd.pipeline.task.name", Value::StringValue(format!("step {id}")))]),
+        1_000 => within(1, id, id - 1, &call),
+        _ => within(1, id, id - 1, &[]),
+    }));
+    spans.push(within(2, 1, 0, &nightly));
+    spans.extend((2..=3_000).map(|id| within(2, id, id - 1, &[])));
+    spans.extend([within(3, 1, 3, &nightly), within(3, 2, 1, &call), within(3, 3, 2, &[])]);
+    let (_folder, store) = stored(spans, &[]);
+    let runs = "select input_tokens as tokens from runs where pipeline = 'nightly' and trace_id = repeat('01', 16)";
+    assert_eq!(ask(&store, runs), serde_json::json!([{"tokens": 7}]));
+    let steps = "select step, parent_step, input_tokens as tokens from steps where step like 'step %' order by step";
+    assert_eq!(
+        ask(&store, steps),
+        serde_json::json!([
+            {"step": "step 300", "parent_step": null, "tokens": null},
+            {"step": "step 600", "parent_step": "step 300", "tokens": 7},
+        ])
+    );
+    let deep = "select count(*) as n from runs where pipeline = 'nightly' and trace_id = repeat('02', 16)";
+    assert_eq!(ask(&store, deep)[0]["n"], 1);
+    let circle = "select sum(input_tokens)::bigint as tokens from runs where trace_id = repeat('03', 16)";
+    assert_eq!(ask(&store, circle)[0]["tokens"], 7);
+    store.close().unwrap();
+}
