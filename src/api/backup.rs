@@ -17,8 +17,7 @@ const PART_BYTES: usize = 256 * 1024;
 
 /// Copies the store into a file beside it and hands that on part by part. Ends early where nobody takes it any more.
 pub(super) fn send_copy(store: &Store, parts: &Sender<Result<v1::BackupResponse, Status>>) -> Result<(), ApiError> {
-    let beside = store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".perfline-backup-").tempdir_in(beside)?;
+    let folder = store.way_out()?;
     let path = folder.path().join("copy.duckdb");
     let Copied { held, rows } = store.copy_to(&path)?;
     let (mut file, mut hash) = (std::fs::File::open(&path)?, Sha256::new());

@@ -64,8 +64,7 @@ pub(super) fn send_view(
     format: ExportFormat,
     parts: &Sender<Result<v1::ExportResponse, Status>>,
 ) -> Result<(), ApiError> {
-    let beside = store.path().parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".perfline-export-").tempdir_in(beside)?;
+    let folder = store.way_out()?;
     let path = folder.path().join("view");
     let rows = store.export(view, format, &path)?;
     let mut file = std::fs::File::open(&path)?;

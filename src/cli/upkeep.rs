@@ -137,7 +137,9 @@ pub(super) fn run_backup(args: &BackupArgs) -> Result<ExitCode, Failure> {
     let manifest =
         Manifest { perfline: env!("CARGO_PKG_VERSION").to_owned(), created_at: format_time(now), bytes, sha256, rows };
     let text = serde_json::to_string_pretty(&manifest).map_err(|e| Failure::internal(&e))?;
-    write_whole(&aside.path().join(MANIFEST), (text + "\n").as_bytes())?;
+    let list = aside.path().join(MANIFEST);
+    write_whole(&list, (text + "\n").as_bytes())?;
+    sync(&list)?;
     sync(&copy)?;
     sync(aside.path())?;
     let aside = aside.keep();

@@ -11,6 +11,10 @@ use super::sink::Accepted;
 use super::wire::WireError;
 use crate::model::Signal;
 
+/// Items of one request at most. An empty record takes two bytes of a body, and a hundred times that as a row: a body
+/// within its limit, of a few kilobytes compressed, could hold more of them than memory.
+pub const ITEMS_MAX: u64 = 1 << 20;
+
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -83,6 +87,9 @@ pub enum DoorError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// More items than [`ITEMS_MAX`].
+    #[error("the request has more than {} items", ITEMS_MAX)]
+    TooMany,
 }
 
 /// Checks a whole, inflated body. Where every item of a protobuf body is fine, it passes without a copy.
@@ -126,6 +133,9 @@ fn admit_protobuf(
     let unreadable = |source| DoorError::Protobuf { signal, source };
     let checker = Checker { attributes_max: limits.attributes_max, strict: false };
     let mut census = checker.census(request(signal), &body).map_err(unreadable)?;
+    if census.items > ITEMS_MAX {
+        return Err(DoorError::TooMany);
+    }
     let whole = census.refused() == 0 && !census.cut;
     let body = if whole || census.items == 0 {
         body
@@ -181,4 +191,28 @@ pub fn strict_signal(body: &[u8]) -> Option<Signal> {
     let mut fitting = Signal::ALL.into_iter().filter(fits);
     let first = fitting.next();
     if fitting.next().is_some() { None } else { first }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn a_short_body_of_very_many_empty_items_is_too_large() {
+        let most = usize::try_from(ITEMS_MAX).unwrap();
+        let admitted = |count: usize| {
+            let scope_logs = vec![ScopeLogs { log_records: vec![LogRecord::default(); count], ..ScopeLogs::default() }];
+            let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+            let body = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
+            admit(Signal::Logs, Encoding::Protobuf, body.into(), &Limits::default())
+        };
+        assert_eq!(admitted(most).unwrap().accepted.unwrap().items, u32::try_from(ITEMS_MAX).unwrap());
+        let refusal = admitted(most + 1).unwrap_err();
+        assert_eq!(refusal.to_string(), "the request has more than 1048576 items");
+        assert_eq!(super::super::refusal::Refusal::from(refusal).http_status(), 413);
+    }
 }

@@ -58,7 +58,7 @@ impl Refusal {
     /// The HTTP status. Only 429, 502, 503 and 504 are retried by clients.
     pub(super) fn http_status(&self) -> u16 {
         match self {
-            Self::Door(DoorError::TooLarge { .. })
+            Self::Door(DoorError::TooLarge { .. } | DoorError::TooMany)
             | Self::Inflate(InflateError::TooLarge { .. })
             | Self::TooLarge { .. } => 413,
             Self::Door(_) | Self::Inflate(InflateError::Corrupt { .. }) | Self::BrokenBody | Self::Frame(_) => 400,
@@ -77,7 +77,7 @@ impl Refusal {
     /// The gRPC code; a permanent error never gets one that clients retry.
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Door(DoorError::TooLarge { .. })
+            Self::Door(DoorError::TooLarge { .. } | DoorError::TooMany)
             | Self::Inflate(InflateError::TooLarge { .. })
             | Self::TooLarge { .. } => Code::ResourceExhausted,
             Self::Door(_)
@@ -106,7 +106,7 @@ impl Refusal {
     /// The label under which it is counted.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Door(DoorError::TooLarge { .. })
+            Self::Door(DoorError::TooLarge { .. } | DoorError::TooMany)
             | Self::Inflate(InflateError::TooLarge { .. })
             | Self::TooLarge { .. } => Outcome::TooLarge,
             Self::Door(_)

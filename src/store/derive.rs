@@ -1,5 +1,7 @@
 //! Derives runs, steps, model calls and scores from the telemetry of touched traces, in SQL.
 
+mod apart;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -9,17 +11,28 @@ use super::stats::Committer;
 use super::{StoreError, prices, sql};
 use crate::model::clock::UnixNanos;
 use crate::price::Prices;
+use apart::Share;
 
-/// Derives the runs of every trace that was loaded since the last time. One transaction: a reader
-/// sees the runs before or after, never between.
+/// Derives the runs of every trace that was loaded since the last time. One transaction: a reader sees the runs before
+/// or after, never between. Where something in it cannot be derived, the rest is, share by share.
 pub(super) fn derive_pending(
     connection: &Connection,
     known: &Prices,
     committer: &Committer<'_>,
 ) -> Result<(), StoreError> {
+    apart::derive(connection, |share| derive_share(connection, known, committer, share))
+}
+
+fn derive_share(
+    connection: &Connection,
+    known: &Prices,
+    committer: &Committer<'_>,
+    share: Share,
+) -> Result<(), StoreError> {
     let commit = |connection: &Connection| committer.commit(connection);
     transact(connection, "derive runs", commit, |connection| {
         let run = |texts: &[&str]| texts.iter().try_for_each(|text| connection.execute_batch(text));
+        share.choose(connection)?;
         run(sql::DERIVE_FIND)?;
         // Where only plain requests came, which is most of a busy service's traffic, no run can change.
         if connection.query_row("select exists (select 1 from derive_traces)", [], |row| row.get(0))? {
@@ -64,5 +77,7 @@ fn transact(
     done.map_err(StoreError::sql(action))
 }
 
+#[cfg(test)]
+mod extremes;
 #[cfg(test)]
 mod growth;

@@ -281,6 +281,8 @@ impl Store {
         if let Err(error) = self.inner.segments.delete_spares() {
             tracing::warn!(%error, "segments that were kept for reuse could not be deleted");
         }
+        // It is there only where a file went out, and stays where one is left in it.
+        drop(std::fs::remove_dir(out_folder(self.path())));
         match flushed {
             Err(StoreError::Closed) => Ok(()),
             other => other,
@@ -324,7 +326,17 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 /// Where the log of a store lies: beside it.
 #[must_use]
 pub fn log_folder(store: &Path) -> PathBuf {
+    beside(store, ".log")
+}
+
+/// Where files lie that are on their way out of a store, for as long as that takes: beside it.
+#[must_use]
+pub fn out_folder(store: &Path) -> PathBuf {
+    beside(store, ".out")
+}
+
+fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
-    name.push(".log");
+    name.push(ending);
     PathBuf::from(name)
 }

@@ -1,13 +1,13 @@
 //! How a store is opened, and DuckDB with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use duckdb::{Config, Connection};
 
 use super::log::SEGMENT_BYTES_MAX;
-use super::{OnDamage, StoreError};
+use super::{OnDamage, StoreError, out_folder};
 use crate::model::clock::Clock;
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
@@ -38,6 +38,9 @@ pub struct StoreOptions {
     pub prices: Arc<Prices>,
     /// Names become pseudonyms before anything is stored; `None`: they stay.
     pub veil: Option<Arc<Veil>>,
+    /// Whether SQL reaches no file but the store's own and those in its [`super::out_folder`]: a service answers
+    /// questions of others with its own rights.
+    pub confined: bool,
     /// Where the present comes from.
     pub clock: Clock,
 }
@@ -57,6 +60,7 @@ impl StoreOptions {
             on_damage: OnDamage::Stop,
             prices: Arc::new(Prices::default()),
             veil: None,
+            confined: false,
             clock: Clock::Wall,
         }
     }
@@ -65,13 +69,25 @@ impl StoreOptions {
 pub(super) fn connect(options: &StoreOptions) -> Result<Connection, StoreError> {
     let path = options.path.clone();
     let config = configure(options).map_err(StoreError::sql("configure DuckDB"))?;
-    Connection::open_with_flags(&path, config).map_err(|source| {
+    let opened = Connection::open_with_flags(&path, config).map_err(|source| {
         if source.to_string().contains("Could not set lock") {
             StoreError::Locked { path }
         } else {
             StoreError::Open { path, source }
         }
-    })
+    });
+    let connection = opened?;
+    if options.confined {
+        confine(&connection, &options.path).map_err(StoreError::sql("keep DuckDB to its own files"))?;
+    }
+    Ok(connection)
+}
+
+/// From here on until it is closed, DuckDB touches the store's own files, those it puts aside while it sorts, and what
+/// lies in the folder of files on their way out.
+fn confine(connection: &Connection, store: &Path) -> duckdb::Result<()> {
+    let folder = out_folder(store).display().to_string().replace('\'', "''");
+    connection.execute_batch(&format!("set allowed_directories = ['{folder}']; set enable_external_access = false"))
 }
 
 fn configure(options: &StoreOptions) -> duckdb::Result<Config> {

@@ -107,7 +107,7 @@ impl Reader {
     /// As `run`, with JSON columns as JSON.
     fn run_typed(&self, text: &str) -> duckdb::Result<Vec<Row>> {
         let mut rows = self.run(text, &HashMap::new())?;
-        // What describes itself is no query that could be described.
+        // A plan is no query that could be described.
         let types = if text.starts_with("select") && !rows.is_empty() {
             self.run(&format!("describe {text}"), &HashMap::new())?
         } else {
@@ -143,20 +143,33 @@ pub(crate) fn series_question(pipeline: Option<&str>) -> String {
     sql::SERIES.replace("cast($pipeline as varchar)", &format!("cast({value} as varchar)"))
 }
 
-/// Wraps a query so that only a query can run: in a subquery nothing else parses.
+/// Wraps a query so that only a query can run. DuckDB itself reads the text as one `select` and nothing else: pasted
+/// between parentheses it could close them, end the transaction and go on with statements of its own.
 fn read_only(text: &str) -> Result<String, StoreError> {
-    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let (first, rest) = first_word(text);
     match first.as_str() {
         "" => Err(StoreError::Query("the query is empty".to_owned())),
-        "select" | "with" | "from" | "values" | "(" => Ok(format!("select * from (\n{text}\n) as query")),
-        "describe" | "show" | "summarize" | "explain" if !text.contains(';') => Ok(text.to_owned()),
-        word if word.starts_with('(') || word.starts_with("--") || word.starts_with("/*") => {
-            Ok(format!("select * from (\n{text}\n) as query"))
-        }
+        "select" | "with" | "from" | "values" | "describe" | "show" | "summarize" => Ok(as_one_query(text)),
+        "explain" => match first_word(rest) {
+            (word, rest) if word == "analyze" => Ok(format!("explain analyze {}", as_one_query(rest))),
+            _ => Ok(format!("explain {}", as_one_query(rest))),
+        },
+        word if word.starts_with('(') || word.starts_with("--") || word.starts_with("/*") => Ok(as_one_query(text)),
         word => {
             Err(StoreError::Query(format!("`{word}` is not a query: this command only reads (select, with, from)")))
         }
     }
+}
+
+fn as_one_query(text: &str) -> String {
+    format!("select * from query('{}')", text.replace('\'', "''"))
+}
+
+/// The first word in lower case, and what follows it.
+fn first_word(text: &str) -> (String, &str) {
+    let text = text.trim_start();
+    let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    (word.to_ascii_lowercase(), rest)
 }
 
 // DuckDB's messages repeat the statement with a pointer under it: keep the sentence and the candidates.
@@ -177,4 +190,66 @@ pub(super) fn define_views(connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch(text).map_err(StoreError::sql("define the views"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader() -> Reader {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("create table run_rows as select 1 as a; create view runs as from run_rows").unwrap();
+        Reader::new(connection)
+    }
+
+    #[test]
+    fn every_form_of_a_query_is_answered() {
+        let reader = reader();
+        for text in [
+            "select a from runs;",
+            "with one as (select 1 as a) from one",
+            "from runs",
+            "values (1)",
+            "(select a from runs)",
+            "-- why\nselect 'it''s; fine' as a",
+            "/* why */ select $$a;b$$ as a -- and more",
+            "describe runs",
+            "show tables",
+            "Summarize runs",
+            "explain select a from runs",
+            "EXPLAIN ANALYZE\nselect a from runs",
+        ] {
+            assert!(!reader.query(text).unwrap().is_empty(), "{text}");
+        }
+        let json = reader.query("select '{\"k\": 1}'::json as a").unwrap();
+        assert_eq!(json[0]["a"]["k"], 1);
+    }
+
+    #[test]
+    fn nothing_but_one_query_runs_however_the_text_is_cut() {
+        let reader = reader();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out.csv").display().to_string();
+        for text in [
+            "select 1) as query; commit; drop view runs; drop table run_rows; begin; select * from (select 1"
+                .to_owned(),
+            "select 1; drop table run_rows".to_owned(),
+            "select 1'); commit; drop table run_rows; select * from query('select 1".to_owned(),
+            format!("select 1) as query; copy (select 1) to '{file}'; select * from (select 1"),
+            format!("explain analyze copy (select 1) to '{file}'"),
+            "explain analyze drop table run_rows".to_owned(),
+            "drop table run_rows".to_owned(),
+            String::new(),
+        ] {
+            assert!(matches!(reader.query(&text), Err(StoreError::Query(_))), "{text}");
+        }
+        assert_eq!(reader.query("select a from runs").unwrap().len(), 1);
+        assert!(!std::path::Path::new(&file).exists());
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_one_sentence() {
+        let StoreError::Query(said) = reader().query("select nope from runs").unwrap_err() else { panic!("a query") };
+        assert!(said.contains("nope") && !said.contains("query('"), "{said}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use duckdb::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, sql};
+use super::{Store, StoreError, out_folder, sql};
 use crate::model::clock::UnixNanos;
 
 /// Rows of one table.
@@ -83,6 +83,13 @@ pub const EXPORT_VIEWS: [&str; 8] =
     ["runs", "steps", "spans", "span_events", "span_links", "metric_points", "logs", "resource_samples"];
 
 impl Store {
+    /// A folder of one's own for a file on its way out; it goes when it is dropped.
+    pub(crate) fn way_out(&self) -> std::io::Result<tempfile::TempDir> {
+        let folder = out_folder(self.path());
+        std::fs::create_dir_all(&folder)?;
+        tempfile::tempdir_in(folder)
+    }
+
     /// Copies everything that is acknowledged into a new DuckDB file, which must not exist. Nothing is loaded meanwhile.
     pub fn copy_to(&self, file: &Path) -> Result<Copied, StoreError> {
         let target = file.to_owned();

@@ -121,12 +121,31 @@ fn halves(trace_id: [u8; 16]) -> (u64, u64) {
     (high, low)
 }
 
-/// Times on the wire are unsigned; those past the year 2262 are stored as that.
+/// The latest time that is stored, in the year 2255. DuckDB has no time at the very end of 64 bits, and a day more than
+/// that would overflow: one span that ends there would be the last that is ever loaded.
+const LATEST_NS: i64 = 9_000_000_000_000_000_000;
+
+/// Times on the wire are unsigned; those past the latest are stored as that.
 fn signed(nanoseconds: u64) -> i64 {
-    i64::try_from(nanoseconds).unwrap_or(i64::MAX)
+    i64::try_from(nanoseconds).map_or(LATEST_NS, |nanoseconds| nanoseconds.min(LATEST_NS))
 }
 
 /// Empty text is null: protobuf cannot tell the two apart.
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_time_leaves_room_for_what_is_added_to_it() {
+        assert_eq!((signed(0), signed(1_790_000_000_000_000_000)), (0, 1_790_000_000_000_000_000));
+        for late in [u64::MAX, i64::MAX.cast_unsigned(), LATEST_NS.cast_unsigned() + 1] {
+            assert_eq!(signed(late), LATEST_NS);
+        }
+        let days = 1_000 * 86_400 * 1_000_000_000;
+        assert!(LATEST_NS.checked_add(days).is_some());
+    }
 }

@@ -7,6 +7,7 @@ use duckdb::arrow::array::ArrayRef;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::spans::Members;
 use super::table::{F64, F64List, Flag, I32, I64, Text, U8, U32, U64, U64List, table};
 use super::window::{Cut, Window};
 use super::{Shared, signed, some};
@@ -143,21 +144,23 @@ impl PointColumns {
         let mut text = String::new();
         for exemplar in exemplars {
             text.push(if text.is_empty() { '[' } else { ',' });
-            let _ = write!(text, "{{\"time_ns\":{}", signed(exemplar.time_ns));
+            let mut member = Members::begin(&mut text);
+            if exemplar.time_ns > 0 {
+                let _ = write!(member.named("time_ns"), "{}", signed(exemplar.time_ns));
+            }
             match exemplar.value {
-                Some(Number::Int(value)) => drop(write!(text, ",\"value\":{value}")),
-                Some(Number::Double(value)) if value.is_finite() => drop(write!(text, ",\"value\":{value:?}")),
+                Some(Number::Int(value)) => drop(write!(member.named("value"), "{value}")),
+                Some(Number::Double(value)) if value.is_finite() => drop(write!(member.named("value"), "{value:?}")),
                 _ => {}
             }
             if let Some(trace_id) = exemplar.trace_id {
-                let _ = write!(text, ",\"trace_id\":\"{:032x}\"", u128::from_be_bytes(trace_id));
+                let _ = write!(member.named("trace_id"), "\"{:032x}\"", u128::from_be_bytes(trace_id));
             }
             if let Some(span_id) = exemplar.span_id {
-                let _ = write!(text, ",\"span_id\":\"{:016x}\"", u64::from_be_bytes(span_id));
+                let _ = write!(member.named("span_id"), "\"{:016x}\"", u64::from_be_bytes(span_id));
             }
             if exemplar.attributes().next().is_some() {
-                text.push_str(",\"a\":");
-                write_attributes_json(exemplar.attributes(), &mut text);
+                write_attributes_json(exemplar.attributes(), member.named("a"));
             }
             text.push('}');
         }

@@ -111,11 +111,11 @@ inner join derive_nodes as p
 where c.parent_span_id <> 0
     and p.node <> c.node
     and p.span_id <> c.span_id
-    and p.end_ns + 86400000000000 >= c.start_ns
+    and c.start_ns - p.end_ns <= 86400000000000
     and (
         not c.is_repeated
         or p.resource_id = c.resource_id
-        or c.start_ns between p.start_ns - 1000000000 and p.end_ns + 1000000000
+        or (p.start_ns - c.start_ns <= 1000000000 and c.start_ns - p.end_ns <= 1000000000)
     )
 qualify row_number() over (
     partition by c.node

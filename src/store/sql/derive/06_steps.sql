@@ -1,49 +1,46 @@
 -- Question: which spans are the steps of each run, and which step is around each span?
 -- Needs: derive_nodes, derive_links (02), derive_members (04), derive_heads (05)
--- Leaves: temp tables derive_inside (node, unit, step_node), derive_failed (node), derive_steps.
+-- Leaves: temp tables derive_candidates, derive_near, derive_deep; derive_inside (node, unit, step_node), derive_failed
+--         (node), derive_steps.
 
 -- A step is what a rule says, else a plain child of a plain run span. What a rule wants only at the top
 -- is no step inside another one, and nothing repeats the name of the step around it.
-create or replace temp table derive_inside as
-with recursive
-candidates as (
+create or replace temp table derive_candidates as
+select
+    m.unit,
+    m.node,
+    p.node as parent,
+    case
+        when n.node = h.node then null
+        when n.marker is not null and n.step = coalesce(r.pipeline, r.step) then null
+        when n.step is not null then n.step
+        when not n.is_plain or n.usage is not null or m.is_surrounding then null
+        when l.parent = h.node and r.marker is null then n.name
+        when h.node is null and p.node is null then n.name
+    end as name,
+    n.top_only,
+    coalesce(n.attempt, 1) as attempt
+from derive_members as m
+inner join derive_nodes as n using (node)
+left join derive_links as l using (node)
+left join derive_members as p on p.node = l.parent and p.unit = m.unit
+left join derive_heads as h on h.unit = m.unit
+left join derive_nodes as r on r.node = h.node;
+
+-- Level by level, as deep as programs go.
+create or replace temp table derive_near as
+with recursive walk as (
     select
-        m.unit,
-        m.node,
-        l.parent,
-        h.node as head,
-        case
-            when n.node = h.node then null
-            when n.marker is not null and n.step = coalesce(r.pipeline, r.step) then null
-            when n.step is not null then n.step
-            when not n.is_plain or n.usage is not null or m.is_surrounding then null
-            when l.parent = h.node and r.marker is null then n.name
-            when h.node is null and p.node is null then n.name
-        end as name,
-        n.top_only,
-        n.attempt
-    from derive_members as m
-    inner join derive_nodes as n using (node)
-    left join derive_links as l using (node)
-    left join derive_members as p on p.node = l.parent and p.unit = m.unit
-    left join derive_heads as h on h.unit = m.unit
-    left join derive_nodes as r on r.node = h.node
-),
-walk as (
-    select
-        c.node,
-        c.unit,
-        c.name,
-        case when c.name is not null then c.node end as step_node,
-        case when c.name is not null then c.attempt end as attempt,
+        node,
+        name,
+        case when name is not null then node end as step_node,
+        case when name is not null then attempt end as attempt,
         0 as depth
-    from candidates as c
-    left join derive_members as p on p.node = c.parent and p.unit = c.unit
-    where p.node is null
+    from derive_candidates
+    where parent is null
     union all
     select
         node,
-        unit,
         case when is_step then name else name_above end,
         case when is_step then node else step_above end,
         case when is_step then attempt else attempt_above end,
@@ -51,7 +48,6 @@ walk as (
     from (
         select
             c.node,
-            c.unit,
             c.name,
             c.attempt,
             w.name as name_above,
@@ -60,14 +56,87 @@ walk as (
             w.depth,
             c.name is not null
                 and not (c.top_only and w.name is not null)
-                and (w.name is null or c.name <> w.name or coalesce(c.attempt, 1) <> coalesce(w.attempt, 1)) as is_step
+                and (w.name is null or c.name <> w.name or c.attempt <> w.attempt) as is_step
         from walk as w
-        inner join candidates as c on c.parent = w.node and c.unit = w.unit
-        where w.depth < 1000
+        inner join derive_candidates as c on c.parent = w.node
+        where w.depth < 24
     )
 )
-select node, unit, step_node, name
+select node, name, step_node, attempt
 from walk;
+
+-- Below that each level would cost a look at every span, for a thousand levels. So each span first knows itself alone,
+-- and then takes over what is known of the stretch above it, again and again: stretches double. What is around a
+-- span depends on what is around that, but where a candidate may stand anywhere, the step that it is in has its
+-- name: the nearest such candidate tells the name. Where there is none, the step from above does, or the outermost
+-- of those that stand only at the top.
+create or replace temp table derive_deep as
+with recursive walk(node, jump, depth, top, nearest, outermost) using key (node) as (
+    select
+        c.node,
+        case when n.node is null then c.parent end,
+        1,
+        n.node,
+        case when c.name is not null and not c.top_only then c.node end,
+        case when c.name is not null and c.top_only then c.node end
+    from derive_candidates as c
+    anti join derive_near as own on own.node = c.node
+    left join derive_near as n on n.node = c.parent
+    union
+    select
+        w.node,
+        u.jump,
+        w.depth + u.depth,
+        u.top,
+        coalesce(w.nearest, u.nearest),
+        coalesce(u.outermost, w.outermost)
+    from walk as w
+    inner join recurring.walk as u on u.node = w.jump
+    -- Deeper is a hostile request, not a program. What is its own ancestor has no top.
+    where w.depth < 1000
+),
+labelled as (
+    select
+        w.node,
+        t.step_node as step_above,
+        case when w.nearest is null and t.name is not null then t.name else c.name end as name,
+        case when w.nearest is null and t.name is not null then t.attempt else c.attempt end as attempt
+    from walk as w
+    inner join derive_near as t on t.node = w.top
+    left join derive_candidates as c on c.node = coalesce(w.nearest, w.outermost)
+)
+select
+    c.node,
+    c.parent,
+    l.step_above,
+    case
+        when c.name is null then null
+        when coalesce(a.name, n.name) is null then c.node
+        when c.top_only then null
+        when c.name <> coalesce(a.name, n.name) or c.attempt <> coalesce(a.attempt, n.attempt) then c.node
+    end as step_node
+from labelled as l
+inner join derive_candidates as c on c.node = l.node
+left join labelled as a on a.node = c.parent
+left join derive_near as n on n.node = c.parent;
+
+create or replace temp table derive_inside as
+with recursive walk(node, jump, step_node) using key (node) as (
+    select node, case when step_node is null then parent end, coalesce(step_node, step_above)
+    from derive_deep
+    union
+    select w.node, u.jump, u.step_node
+    from walk as w
+    inner join recurring.walk as u on u.node = w.jump
+)
+select w.node, c.unit, w.step_node, s.name
+from (
+    select node, step_node from derive_near
+    union all
+    select node, step_node from walk
+) as w
+inner join derive_candidates as c on c.node = w.node
+left join derive_candidates as s on s.node = w.step_node;
 
 -- Spans that failed and were not tried again: no later span of that name under the same parent.
 create or replace temp table derive_failed as

@@ -2,6 +2,7 @@
 -- Needs: derive_sampled (11): runs and the resources that speak for them
 -- Leaves: runs with the figures filled in.
 
+-- What is no number, or more bytes than 64 bits count, is no reading.
 -- Points are exported every minute or so: two minutes around hold the neighbours.
 set variable derive_from_ns = (select coalesce(min(started_ns), 0) - 120000000000 from derive_sampled);
 set variable derive_to_ns = (select coalesce(max(ended_ns), 0) + 120000000000 from derive_sampled);
@@ -21,7 +22,7 @@ from point_rows as p
 inner join resource_names as n on n.name = p.name and n.scope = 'process' and n.figure in ('memory', 'cpu', 'disk')
 where p.resource_id in (select resource_id from derive_sampled)
     and p.time_ns between getvariable('derive_from_ns') and getvariable('derive_to_ns')
-    and coalesce(p.value, p.value_int) is not null
+    and isfinite(coalesce(p.value, p.value_int::double))
     and (n.state is null or (p.attributes ->> 'type') = n.state)
 qualify n.rank = min(n.rank) over (partition by p.resource_id, n.figure);
 
@@ -84,11 +85,11 @@ shares as (
 )
 select
     k.run_key,
-    any_value(m.peak)::bigint as peak,
-    any_value(m.mean)::bigint as mean,
+    try_cast(any_value(m.peak) as bigint) as peak,
+    try_cast(any_value(m.mean) as bigint) as mean,
     sum(s.share) filter (where s.figure = 'cpu') as cpu_s,
-    sum(s.share) filter (where s.figure = 'disk' and s.direction = 'read')::bigint as disk_read,
-    sum(s.share) filter (where s.figure = 'disk' and s.direction = 'write')::bigint as disk_write
+    try_cast(sum(s.share) filter (where s.figure = 'disk' and s.direction = 'read') as bigint) as disk_read,
+    try_cast(sum(s.share) filter (where s.figure = 'disk' and s.direction = 'write') as bigint) as disk_write
 from (select distinct run_key from derive_sampled) as k
 left join memory as m using (run_key)
 left join shares as s using (run_key)

@@ -3,8 +3,9 @@ create or replace view span_events as
 select
     format('{:016x}{:016x}', s.trace_hi, s.trace_lo) as trace_id,
     format('{:016x}', s.span_id) as span_id,
-    e.value ->> 'n' as name,
-    make_timestamp_ns(s.start_ns + cast(e.value ->> 't' as bigint)) as "time",
+    coalesce(e.value ->> 'n', '') as name,
+    -- An event without a time has none of its own: the epoch, as OTLP has it.
+    make_timestamp_ns(coalesce(s.start_ns + cast(e.value ->> 't' as bigint), 0)) as "time",
     coalesce(e.value -> 'a', cast('{}' as json)) as attributes,
     coalesce(cast(e.value ->> 'd' as bigint), 0) as dropped_attributes
 from (

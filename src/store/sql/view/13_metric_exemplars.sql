@@ -18,7 +18,7 @@ named as (
         l.exemplar ->> 'trace_id' as trace_id,
         l.exemplar ->> 'span_id' as span_id,
         cast(l.exemplar ->> 'value' as double) as value,
-        cast(l.exemplar ->> 'time_ns' as bigint) as at_ns,
+        coalesce(cast(l.exemplar ->> 'time_ns' as bigint), 0) as at_ns,
         coalesce(l.exemplar -> 'a', cast('{}' as json)) as attributes,
         try_cast('0x' || left(l.exemplar ->> 'trace_id', 16) as ubigint) as trace_hi,
         try_cast('0x' || right(l.exemplar ->> 'trace_id', 16) as ubigint) as trace_lo,
