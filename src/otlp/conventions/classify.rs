@@ -6,8 +6,8 @@ use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
 use super::facts::{Attributes, Marker, ResourceFacts, SpanFacts, SpanShape, Usage, Verdict};
 use super::spec::{Depth, Fact, Failure, Nested, OutcomeWord, Role, Treatment};
 use super::value::{
-    TEXT_CHARS_MAX, count, identity, json_parts, json_path, json_sum, json_text, number, parse_number, plain_word,
-    text, trimmed,
+    TEXT_CHARS_MAX, count, identity, json_parts, json_path, json_sum, json_text, number, outcome_key, parse_number,
+    plain_word, text, trimmed,
 };
 use super::{names, scores};
 use crate::model::Outcome;
@@ -190,8 +190,8 @@ impl<'t, 'a> Reading<'t, 'a> {
             facts.retried = word == OutcomeWord::Retry;
             facts.outcome = (word != OutcomeWord::Unknown).then(|| outcome_of(word));
         }
-        let failed = self.span.status == STATUS_ERROR || facts.outcome == Some(Outcome::Failure);
-        if failed {
+        let did_not_end_well = matches!(facts.outcome, Some(Outcome::Failure | Outcome::TimedOut | Outcome::Cancelled));
+        if self.span.status == STATUS_ERROR || did_not_end_well {
             facts.error = self.error();
             facts.error_type = self.text_of(Fact::ErrorType);
         }
@@ -250,7 +250,9 @@ impl<'t, 'a> Reading<'t, 'a> {
     }
 
     pub(super) fn outcome_word(&self, word: &str) -> Option<OutcomeWord> {
-        self.tables.outcomes.get(&plain_word(word)).copied()
+        let known = |word: &str| self.tables.outcomes.get(&outcome_key(word)).copied();
+        // Python prints members of an enumeration with its name in front: `State.FAILED`.
+        known(word).or_else(|| known(word.rsplit_once('.')?.1))
     }
 
     fn holds(&self, condition: &Condition) -> bool {

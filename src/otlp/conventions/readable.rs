@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::compile::{Base, Condition, Glob, Source, Subject, Tables};
 use super::spec::{Fact, ReadableSpec};
-use super::value::plain_word;
+use super::value::{outcome_key, plain_word};
 
 /// Words, keys and beginnings that must stay.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +32,19 @@ impl Readable {
     /// Whether this value of this attribute is a word that a rule compares with.
     #[must_use]
     pub fn is_word(&self, key: &str, value: &str) -> bool {
-        let word = plain_word(value);
-        self.words.get(key).is_some_and(|words| words.contains(&word))
-            || (self.outcome_keys.contains(key) && self.outcomes.contains(&word))
+        self.words.get(key).is_some_and(|words| words.contains(&plain_word(value)))
+            || (self.outcome_keys.contains(key) && self.is_outcome(value))
+    }
+
+    /// A word for an outcome behind the name of an enumeration, and that name: `OrderState.`, `FAILED`.
+    #[must_use]
+    pub fn split_outcome<'v>(&self, key: &str, value: &'v str) -> Option<(&'v str, &'v str)> {
+        let (name, word) = value.split_at(value.rfind('.')? + 1);
+        (self.outcome_keys.contains(key) && self.is_outcome(word)).then_some((name, word))
+    }
+
+    fn is_outcome(&self, word: &str) -> bool {
+        self.outcomes.contains(&outcome_key(word))
     }
 
     /// The parts of a span's name: a beginning and an ending that rules know, and what is between them.
