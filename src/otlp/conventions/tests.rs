@@ -339,3 +339,11 @@ fn what_went_wrong_is_kept_for_every_end_but_a_good_one() {
     assert_eq!(kind("cancellation").as_deref(), Some("Timeout"));
     assert_eq!(kind("success"), None);
 }
+
+#[test]
+fn a_branch_is_the_same_with_what_git_puts_in_front() {
+    let resource = rules().resource_facts(&[("vcs.ref.head.name", text("refs/heads/main"))]);
+    assert_eq!(resource.branch.as_deref(), Some("main"));
+    let plain = rules().resource_facts(&[("vcs.ref.head.name", text("feature/x"))]);
+    assert_eq!(plain.branch.as_deref(), Some("feature/x"));
+}
