@@ -347,3 +347,13 @@ fn a_branch_is_the_same_with_what_git_puts_in_front() {
     let plain = rules().resource_facts(&[("vcs.ref.head.name", text("feature/x"))]);
     assert_eq!(plain.branch.as_deref(), Some("feature/x"));
 }
+
+#[test]
+fn ids_that_points_may_name_say_that_they_are_ids() {
+    let rules = rules();
+    let keys = rules.run_id_keys();
+    for key in ["cicd.pipeline.run.id", "dagster.run_id", "kestra.executionId"] {
+        assert!(keys.contains(&key), "{key}: {keys:?}");
+    }
+    assert!(!keys.contains(&"build") && !keys.contains(&"name"), "{keys:?}");
+}
