@@ -391,7 +391,7 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
         rest = rest.strip_prefix(prefix.as_str()).unwrap_or(rest);
     }
     if treatment.strip_generated {
-        rest = rest.rsplit_once('-').filter(|(_, tail)| is_generated(tail)).map_or(rest, |(head, _)| head);
+        rest = rest.rsplit_once('-').filter(|(_, tail)| names::is_generated(tail)).map_or(rest, |(head, _)| head);
     }
     rest = treatment.strip_suffixes.iter().find_map(|suffix| rest.strip_suffix(suffix.as_str())).unwrap_or(rest);
     if let Some((head, tail)) = treatment.strip_hex_suffix.and_then(|digits| split_hex(rest, digits)) {
@@ -415,11 +415,6 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
         Some(head) => format!("{head}{rest}"),
         None => rest,
     })
-}
-
-/// Five characters of those that Kubernetes picks from: no vowels, and no digits that look like one.
-fn is_generated(tail: &str) -> bool {
-    tail.len() == 5 && tail.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
 }
 
 fn split_hex(text: &str, digits: usize) -> Option<(&str, &str)> {

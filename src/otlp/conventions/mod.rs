@@ -10,7 +10,7 @@ mod context;
 mod error;
 mod facts;
 mod literal;
-mod names;
+pub(in crate::otlp) mod names;
 mod readable;
 mod scores;
 mod spec;

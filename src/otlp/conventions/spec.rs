@@ -57,6 +57,9 @@ pub(super) struct ReadableSpec {
     /// Names of metrics.
     #[serde(default)]
     pub(super) metrics: Vec<String>,
+    /// Attributes whose every value stays on the points of these metrics, and nowhere else.
+    #[serde(default)]
+    pub(super) points: Vec<String>,
 }
 
 /// A typed thing to know of a span.
