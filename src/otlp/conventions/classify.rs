@@ -348,7 +348,7 @@ impl<'t, 'a> Reading<'t, 'a> {
         let found = treat(treatment, &found)?;
         let within = treatment.within.as_deref().and_then(|key| self.tables.numbers.get(key));
         Some(match within.and_then(|key| text(self.value(*key)?)) {
-            Some(within) => format!("{}/{found}", within.trim()),
+            Some(within) => format!("{}{}{found}", within.trim(), treatment.joint.as_deref().unwrap_or("/")),
             None => found,
         })
     }

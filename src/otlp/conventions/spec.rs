@@ -196,6 +196,9 @@ pub(super) struct Treatment {
     /// Put the text of this attribute and `/` in front, where it has one: a name is only one within it.
     #[serde(default)]
     pub(super) within: Option<String>,
+    /// What stands between the two instead of `/`.
+    #[serde(default)]
+    pub(super) joint: Option<String>,
     /// No value at all where one of these attributes, of the span or its resource, begins with it.
     #[serde(default)]
     pub(super) unless_begins: Vec<String>,
