@@ -10,8 +10,17 @@ use duckdb::{Connection, ToSql};
 use super::stats::Committer;
 use super::{StoreError, prices, sql};
 use crate::model::clock::UnixNanos;
+use crate::otlp::conventions::Rules;
 use crate::price::Prices;
 use apart::Share;
+
+/// Tells the statements by which attributes metric points may name their run, beside those that they know.
+pub(super) fn name_run_ids(connection: &Connection, rules: &Rules) -> Result<(), StoreError> {
+    let keys = rules.run_id_keys().join("\n");
+    let parameters: HashMap<&str, &dyn ToSql> = HashMap::from([("keys", &keys as &dyn ToSql)]);
+    let told = connection.execute(sql::DERIVE_RUN_IDS, &parameters);
+    told.map(drop).map_err(StoreError::sql("name the ids of runs"))
+}
 
 /// Derives the runs of every trace that was loaded since the last time. One transaction: a reader sees the runs before
 /// or after, never between. Where something in it cannot be derived, the rest is, share by share.

@@ -95,6 +95,7 @@ impl Loader {
         stats: Arc<LoaderStats>,
     ) -> Result<Self, StoreError> {
         let builder = Some(BatchBuilder::new(&connection, Arc::clone(&rules))?);
+        derive::name_run_ids(&connection, &rules)?;
         Ok(Self {
             connection,
             wal: wal_path(&options.path),

@@ -48,6 +48,7 @@ statements! {
     DERIVE_DONE = "derive/13_done.sql";
     DERIVE_STALE = "derive/20_stale.sql";
     DERIVE_STALE_SAMPLES = "derive/21_stale_samples.sql";
+    DERIVE_RUN_IDS = "derive/run_ids.sql";
     SETTLE = "derive/settle.sql";
     PRICE_CALLS = "price/calls.sql";
     RECOST_BEGIN = "price/recost_begin.sql";

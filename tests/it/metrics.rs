@@ -236,3 +236,24 @@ fn points_that_name_their_run_find_it_whoever_comes_first() {
         assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 1);
     }
 }
+
+#[test]
+fn a_point_may_name_its_run_by_any_attribute_from_which_the_conventions_take_an_id() {
+    let run = scenario(
+        "dbos",
+        json!([{"id": "a", "trace": "1", "name": "checkout", "at": [0, 20], "attributes": {
+            "dbos.operation.type": "workflow", "dbos.operation.workflow_id": "w-1"}}]),
+    )
+    .requests();
+    let named = |key: &str, id: &str| vec![text(key, id)];
+    let points = vec![
+        point(0, 5, 1.0, named("dbos.operation.workflow_id", "w-1")),
+        point(0, 5, 1.0, named("dbos.operation.workflow_id", "w-2")),
+        // A plain word may be anything on a point, although a rule takes an id from it.
+        point(0, 5, 1.0, named("build", "w-1")),
+    ];
+    let metrics = request(vec![text("service.name", "watcher")], vec![counter("rows.read", 1, points)]);
+    let store = TempStore::filled(&[run[0].clone(), metrics]);
+    assert_eq!(store.value("select count(*) from metric_points where run_id = 'w-1'"), 1);
+    assert_eq!(store.value("select count(*) from metric_points where run_id is null"), 2);
+}

@@ -6,8 +6,8 @@ use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
 use super::facts::{Attributes, Marker, ResourceFacts, SpanFacts, SpanShape, Usage, Verdict};
 use super::spec::{Depth, Fact, Failure, Nested, OutcomeWord, Role, Treatment};
 use super::value::{
-    TEXT_CHARS_MAX, count, identity, json_parts, json_path, json_sum, json_text, number, parse_number, plain_word,
-    text, trimmed,
+    TEXT_CHARS_MAX, count, identity, json_parts, json_path, json_sum, json_text, number, outcome_key, parse_number,
+    plain_word, text, trimmed,
 };
 use super::{names, scores};
 use crate::model::Outcome;
@@ -190,8 +190,8 @@ impl<'t, 'a> Reading<'t, 'a> {
             facts.retried = word == OutcomeWord::Retry;
             facts.outcome = (word != OutcomeWord::Unknown).then(|| outcome_of(word));
         }
-        let failed = self.span.status == STATUS_ERROR || facts.outcome == Some(Outcome::Failure);
-        if failed {
+        let did_not_end_well = matches!(facts.outcome, Some(Outcome::Failure | Outcome::TimedOut | Outcome::Cancelled));
+        if self.span.status == STATUS_ERROR || did_not_end_well {
             facts.error = self.error();
             facts.error_type = self.text_of(Fact::ErrorType);
         }
@@ -250,7 +250,9 @@ impl<'t, 'a> Reading<'t, 'a> {
     }
 
     pub(super) fn outcome_word(&self, word: &str) -> Option<OutcomeWord> {
-        self.tables.outcomes.get(&plain_word(word)).copied()
+        let known = |word: &str| self.tables.outcomes.get(&outcome_key(word)).copied();
+        // Python prints members of an enumeration with its name in front: `State.FAILED`.
+        known(word).or_else(|| known(word.rsplit_once('.')?.1))
     }
 
     fn holds(&self, condition: &Condition) -> bool {
@@ -346,7 +348,7 @@ impl<'t, 'a> Reading<'t, 'a> {
         let found = treat(treatment, &found)?;
         let within = treatment.within.as_deref().and_then(|key| self.tables.numbers.get(key));
         Some(match within.and_then(|key| text(self.value(*key)?)) {
-            Some(within) => format!("{}/{found}", within.trim()),
+            Some(within) => format!("{}{}{found}", within.trim(), treatment.joint.as_deref().unwrap_or("/")),
             None => found,
         })
     }
@@ -389,7 +391,7 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
         rest = rest.strip_prefix(prefix.as_str()).unwrap_or(rest);
     }
     if treatment.strip_generated {
-        rest = rest.rsplit_once('-').filter(|(_, tail)| is_generated(tail)).map_or(rest, |(head, _)| head);
+        rest = rest.rsplit_once('-').filter(|(_, tail)| names::is_generated(tail)).map_or(rest, |(head, _)| head);
     }
     rest = treatment.strip_suffixes.iter().find_map(|suffix| rest.strip_suffix(suffix.as_str())).unwrap_or(rest);
     if let Some((head, tail)) = treatment.strip_hex_suffix.and_then(|digits| split_hex(rest, digits)) {
@@ -413,11 +415,6 @@ pub(super) fn treat(treatment: &Treatment, found: &str) -> Option<String> {
         Some(head) => format!("{head}{rest}"),
         None => rest,
     })
-}
-
-/// Five characters of those that Kubernetes picks from: no vowels, and no digits that look like one.
-fn is_generated(tail: &str) -> bool {
-    tail.len() == 5 && tail.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte))
 }
 
 fn split_hex(text: &str, digits: usize) -> Option<(&str, &str)> {

@@ -148,7 +148,7 @@ impl Tables {
         self.readable.add(&file.readable);
         self.quiet_scopes.extend(file.quiet.scopes.iter().map(|scope| Glob::new(scope)));
         for (word, outcome) in file.outcomes {
-            self.outcomes.entry(word.to_lowercase()).or_insert(outcome);
+            self.outcomes.entry(super::value::outcome_key(&word)).or_insert(outcome);
         }
         for names in file.log_names {
             self.log_names.entry(names.id).or_insert(names.name);

@@ -10,7 +10,7 @@ mod context;
 mod error;
 mod facts;
 mod literal;
-mod names;
+pub(in crate::otlp) mod names;
 mod readable;
 mod scores;
 mod spec;
@@ -18,17 +18,18 @@ mod spec;
 mod tests;
 mod value;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::otlp::value::AttrValue;
-use compile::Tables;
+use compile::{Base, Tables};
 pub use error::ConventionError;
 pub use facts::{
     Attributes, EventShape, KeyTraits, LogFact, Marker, ResourceFacts, Score, SpanFacts, SpanShape, Usage, Verdict,
 };
 pub use literal::document;
 pub use readable::Readable;
-use spec::ConventionFile;
+use spec::{ConventionFile, Fact};
 
 /// Longest error text that is kept, characters.
 pub const ERROR_CHARS_MAX: usize = value::TEXT_CHARS_MAX;
@@ -76,6 +77,27 @@ impl Rules {
     #[must_use]
     pub fn readable(&self) -> &Readable {
         &self.tables.readable
+    }
+
+    /// Keys of attributes that state the id of a run as it is, and say so: plain words such as `build` may be anything
+    /// on a metric point.
+    #[must_use]
+    pub fn run_id_keys(&self) -> Vec<&str> {
+        let tables = &self.tables;
+        let of_rules = tables.rules.iter().filter_map(|rule| rule.facts.get(&Fact::RunId));
+        let sources = of_rules.chain(tables.facts.get(&Fact::RunId)).chain(tables.resource.get(&Fact::RunId)).flatten();
+        let numbers: BTreeSet<u16> = sources
+            .filter(|source| source.treatment.is_none())
+            .filter_map(|source| match source.base {
+                Base::Key(key) | Base::Resource(key) => Some(key),
+                _ => None,
+            })
+            .collect();
+        let stated =
+            tables.numbers.iter().filter(|(key, number)| numbers.contains(*number) && key.contains(['.', ':']));
+        let mut keys: Vec<&str> = stated.map(|(key, _)| key.as_str()).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// What the attributes of a resource say; asked once per resource.

@@ -3,14 +3,14 @@
 /// Stands for what was folded.
 const PLACEHOLDER: &str = "{id}";
 /// Length of a UUID as text.
-const UUID_BYTES: usize = 36;
+pub(in crate::otlp) const UUID_BYTES: usize = 36;
 /// Words behind which any number counts runs.
 const COUNTED: [&str; 10] =
     ["run", "build", "execution", "iteration", "attempt", "pr", "mr", "pull", "issue", "commit"];
 
 /// Folds UUIDs, hashes, random words, dates, times, long and counting numbers; `None` where nothing of a name remains.
 #[must_use]
-pub(super) fn fold(name: &str) -> Option<String> {
+pub(in crate::otlp) fn fold(name: &str) -> Option<String> {
     let folded = fold_words(name.trim());
     let letters = folded.replace(PLACEHOLDER, "").chars().filter(|c| c.is_alphabetic()).count();
     (letters >= 2).then_some(folded)
@@ -61,7 +61,8 @@ fn word(text: &str) -> &str {
     text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
 }
 
-fn is_joint(c: char) -> bool {
+#[must_use]
+pub(in crate::otlp) fn is_joint(c: char) -> bool {
     matches!(c, '-' | '_' | ':' | '.' | '/' | '+' | ' ')
 }
 
@@ -85,7 +86,8 @@ fn length_of_numbers(text: &str) -> usize {
 }
 
 /// Digits, or a part of a date with its time: `01T03`, `00Z`.
-fn is_numeric(word: &str) -> bool {
+#[must_use]
+pub(in crate::otlp) fn is_numeric(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit())
         && word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'T' | b'Z'))
 }
@@ -97,11 +99,18 @@ fn is_counted(before: &str) -> bool {
         return true;
     }
     let last = said.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    said.len() < before.len() && COUNTED.iter().any(|counted| last.eq_ignore_ascii_case(counted))
+    said.len() < before.len() && is_counter(last)
+}
+
+/// Whether a number behind this word counts runs.
+#[must_use]
+pub(in crate::otlp) fn is_counter(word: &str) -> bool {
+    COUNTED.iter().any(|counted| word.eq_ignore_ascii_case(counted))
 }
 
 /// A hash, or what a random generator makes: digits and letters in turn.
-fn is_random(word: &str) -> bool {
+#[must_use]
+pub(in crate::otlp) fn is_random(word: &str) -> bool {
     if !word.is_ascii() {
         return false;
     }
@@ -113,7 +122,18 @@ fn is_random(word: &str) -> bool {
     is_hash || (word.len() >= 12 && turns >= 4) || (word.len() >= 8 && turns >= 5)
 }
 
-fn is_uuid(word: &str) -> bool {
+/// What Kubernetes picks from: no vowels, and no digits that look like one.
+pub(in crate::otlp) const GENERATED: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Five characters of those.
+#[must_use]
+pub(in crate::otlp) fn is_generated(tail: &str) -> bool {
+    tail.len() == 5 && tail.bytes().all(|byte| GENERATED.contains(&byte))
+}
+
+/// Hexadecimal digits and hyphens in their places.
+#[must_use]
+pub(in crate::otlp) fn is_uuid(word: &str) -> bool {
     word.len() == UUID_BYTES
         && word
             .char_indices()

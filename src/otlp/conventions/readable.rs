@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::compile::{Base, Condition, Glob, Source, Subject, Tables};
 use super::spec::{Fact, ReadableSpec};
-use super::value::plain_word;
+use super::value::{outcome_key, plain_word};
 
 /// Words, keys and beginnings that must stay.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,12 @@ pub struct Readable {
     scopes: Vec<Glob>,
     events: Vec<Glob>,
     metrics: Vec<Glob>,
+    points: Vec<Glob>,
     json_keys: HashSet<String>,
+    /// Attributes that are held against the name of a span.
+    name_keys: HashSet<String>,
+    /// What a name stands between within the value of an attribute.
+    marks: HashMap<String, Vec<String>>,
 }
 
 impl Readable {
@@ -29,12 +34,40 @@ impl Readable {
         self.keys.iter().any(|glob| glob.holds(key))
     }
 
+    /// As [`Readable::is_key`], of a point of a metric that stays readable.
+    #[must_use]
+    pub fn is_point_key(&self, key: &str) -> bool {
+        self.points.iter().any(|glob| glob.holds(key))
+    }
+
+    /// Whether some rule holds this attribute against the name of its span: both must be covered alike.
+    #[must_use]
+    pub fn is_name_key(&self, key: &str) -> bool {
+        self.name_keys.contains(key)
+    }
+
+    /// Texts between which a rule finds a name in the value of this attribute (a command line).
+    #[must_use]
+    pub fn marks(&self, key: &str) -> &[String] {
+        self.marks.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Whether this value of this attribute is a word that a rule compares with.
     #[must_use]
     pub fn is_word(&self, key: &str, value: &str) -> bool {
-        let word = plain_word(value);
-        self.words.get(key).is_some_and(|words| words.contains(&word))
-            || (self.outcome_keys.contains(key) && self.outcomes.contains(&word))
+        self.words.get(key).is_some_and(|words| words.contains(&plain_word(value)))
+            || (self.outcome_keys.contains(key) && self.is_outcome(value))
+    }
+
+    /// A word for an outcome behind the name of an enumeration, and that name: `OrderState.`, `FAILED`.
+    #[must_use]
+    pub fn split_outcome<'v>(&self, key: &str, value: &'v str) -> Option<(&'v str, &'v str)> {
+        let (name, word) = value.split_at(value.rfind('.')? + 1);
+        (self.outcome_keys.contains(key) && self.is_outcome(word)).then_some((name, word))
+    }
+
+    fn is_outcome(&self, word: &str) -> bool {
+        self.outcomes.contains(&outcome_key(word))
     }
 
     /// The parts of a span's name: a beginning and an ending that rules know, and what is between them.
@@ -80,6 +113,7 @@ impl Readable {
         self.scopes.extend(globs(&spec.scopes));
         self.events.extend(globs(&spec.events));
         self.metrics.extend(globs(&spec.metrics));
+        self.points.extend(globs(&spec.points));
     }
 
     /// Gathers what the rules compare with.
@@ -107,7 +141,11 @@ impl Readable {
     fn condition(&mut self, condition: &Condition, keys: &[String]) {
         match &condition.subject {
             Subject::Key(key) | Subject::Resource(key) => {
-                let words = self.words.entry(keys[usize::from(*key)].clone()).or_default();
+                let key = &keys[usize::from(*key)];
+                if condition.is_name {
+                    self.name_keys.insert(key.clone());
+                }
+                let words = self.words.entry(key.clone()).or_default();
                 words.extend(condition.equals.iter().chain(&condition.unlike).flatten().cloned());
             }
             Subject::Any(any) => {
@@ -144,6 +182,13 @@ impl Readable {
                 _ => {}
             }
             let Some(treatment) = &source.treatment else { continue };
+            // A title is told by its text, which must begin like the name.
+            self.name_keys.extend(treatment.unless_begins.iter().cloned());
+            if let Base::Key(key) | Base::Resource(key) = &source.base {
+                let marks = treatment.before.iter().chain(&treatment.after).chain(&treatment.strip_prefix);
+                let marks = marks.filter(|mark| mark.contains(char::is_alphanumeric)).cloned();
+                self.marks.entry(keys[usize::from(*key)].clone()).or_default().extend(marks);
+            }
             self.beginnings.extend(treatment.strip_prefix.clone());
             self.endings.extend(treatment.strip_suffixes.iter().cloned());
             let path: Vec<&str> = treatment.json.iter().flat_map(|path| path.split('.')).collect();

@@ -57,6 +57,9 @@ pub(super) struct ReadableSpec {
     /// Names of metrics.
     #[serde(default)]
     pub(super) metrics: Vec<String>,
+    /// Attributes whose every value stays on the points of these metrics, and nowhere else.
+    #[serde(default)]
+    pub(super) points: Vec<String>,
 }
 
 /// A typed thing to know of a span.
@@ -193,6 +196,9 @@ pub(super) struct Treatment {
     /// Put the text of this attribute and `/` in front, where it has one: a name is only one within it.
     #[serde(default)]
     pub(super) within: Option<String>,
+    /// What stands between the two instead of `/`.
+    #[serde(default)]
+    pub(super) joint: Option<String>,
     /// No value at all where one of these attributes, of the span or its resource, begins with it.
     #[serde(default)]
     pub(super) unless_begins: Vec<String>,

@@ -312,3 +312,48 @@ fn a_wrong_file_says_what_is_wrong() {
         assert!(message.contains(says) && message.contains("ours.toml"), "{toml}\n{message}");
     }
 }
+
+#[test]
+fn an_outcome_is_one_word_however_it_is_written() {
+    let ended = |word: &'static str| {
+        let attributes = [("cicd.pipeline.name", text("x")), ("cicd.pipeline.result", text(word))];
+        known(&span("run", "ci"), &attributes).outcome
+    };
+    for word in ["timed_out", "Timed Out", "timed-out", "timedOut", "RunState.TIMED_OUT"] {
+        assert_eq!(ended(word), Some(Outcome::TimedOut), "{word}");
+    }
+    for word in ["UP-TO-DATE", "FROM_CACHE", "true", "SUCCEEDED"] {
+        assert_eq!(ended(word), Some(Outcome::Success), "{word}");
+    }
+    assert_eq!(ended("no idea"), None);
+}
+
+#[test]
+fn what_went_wrong_is_kept_for_every_end_but_a_good_one() {
+    let kind = |word: &'static str| {
+        let attributes =
+            [("cicd.pipeline.name", text("x")), ("cicd.pipeline.result", text(word)), ("error.type", text("Timeout"))];
+        known(&span("run", "ci"), &attributes).error_type
+    };
+    assert_eq!(kind("timeout").as_deref(), Some("Timeout"));
+    assert_eq!(kind("cancellation").as_deref(), Some("Timeout"));
+    assert_eq!(kind("success"), None);
+}
+
+#[test]
+fn a_branch_is_the_same_with_what_git_puts_in_front() {
+    let resource = rules().resource_facts(&[("vcs.ref.head.name", text("refs/heads/main"))]);
+    assert_eq!(resource.branch.as_deref(), Some("main"));
+    let plain = rules().resource_facts(&[("vcs.ref.head.name", text("feature/x"))]);
+    assert_eq!(plain.branch.as_deref(), Some("feature/x"));
+}
+
+#[test]
+fn ids_that_points_may_name_say_that_they_are_ids() {
+    let rules = rules();
+    let keys = rules.run_id_keys();
+    for key in ["cicd.pipeline.run.id", "dagster.run_id", "kestra.executionId"] {
+        assert!(keys.contains(&key), "{key}: {keys:?}");
+    }
+    assert!(!keys.contains(&"build") && !keys.contains(&"name"), "{keys:?}");
+}

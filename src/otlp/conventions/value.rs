@@ -165,6 +165,11 @@ pub(super) fn plain_word(text: &str) -> String {
     text.trim().trim_matches('"').to_lowercase()
 }
 
+/// A word for an outcome without what emitters write in different ways: case, quotes, `timed_out`, `timed-out`, `timedOut`.
+pub(super) fn outcome_key(text: &str) -> String {
+    plain_word(text).chars().filter(|c| !matches!(c, '_' | '-' | ' ')).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 mod key;
 mod request;
 mod text;
+mod value;
 
 use std::sync::Arc;
 

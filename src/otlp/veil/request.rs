@@ -3,23 +3,38 @@
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Metric};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::{DecodeError, Message};
-use serde_json::Value;
 
 use super::Veil;
 use super::text::veil;
+use super::value::{attributes, name, value};
 use crate::model::Signal;
-use crate::otlp::conventions::document;
 use crate::otlp::history::HISTORY_SCOPE;
 
-/// Longer JSON text is covered as text, bytes.
-const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Schemas of others than these may name their owner.
+const SCHEMAS: &str = "https://opentelemetry.io/schemas/";
+/// Words that loggers have for how bad it is, apart from a number behind them.
+const SEVERITIES: [&str; 14] = [
+    "trace",
+    "verbose",
+    "debug",
+    "info",
+    "information",
+    "notice",
+    "warn",
+    "warning",
+    "error",
+    "err",
+    "critical",
+    "fatal",
+    "alert",
+    "emergency",
+];
 
 /// The request again, covered.
 pub(super) fn cover(with: &Veil, signal: Signal, body: &[u8]) -> Result<Vec<u8>, DecodeError> {
@@ -27,8 +42,9 @@ pub(super) fn cover(with: &Veil, signal: Signal, body: &[u8]) -> Result<Vec<u8>,
         Signal::Traces => {
             let mut request = ExportTraceServiceRequest::decode(body)?;
             for part in &mut request.resource_spans {
-                resource(with, part.resource.as_mut());
+                resource(with, part.resource.as_mut(), &mut part.schema_url);
                 for part in &mut part.scope_spans {
+                    schema(with, &mut part.schema_url);
                     // The ids of imported history are made of names, without a key: whoever guesses could tell.
                     let is_history = part.scope.as_ref().is_some_and(|scope| scope.name == HISTORY_SCOPE);
                     scope(with, part.scope.as_mut());
@@ -46,8 +62,9 @@ pub(super) fn cover(with: &Veil, signal: Signal, body: &[u8]) -> Result<Vec<u8>,
         Signal::Metrics => {
             let mut request = ExportMetricsServiceRequest::decode(body)?;
             for part in &mut request.resource_metrics {
-                resource(with, part.resource.as_mut());
+                resource(with, part.resource.as_mut(), &mut part.schema_url);
                 for part in &mut part.scope_metrics {
+                    schema(with, &mut part.schema_url);
                     scope(with, part.scope.as_mut());
                     part.metrics.iter_mut().for_each(|one| metric(with, one));
                 }
@@ -57,11 +74,13 @@ pub(super) fn cover(with: &Veil, signal: Signal, body: &[u8]) -> Result<Vec<u8>,
         Signal::Logs => {
             let mut request = ExportLogsServiceRequest::decode(body)?;
             for part in &mut request.resource_logs {
-                resource(with, part.resource.as_mut());
+                resource(with, part.resource.as_mut(), &mut part.schema_url);
                 for part in &mut part.scope_logs {
+                    schema(with, &mut part.schema_url);
                     scope(with, part.scope.as_mut());
                     for record in &mut part.log_records {
                         event_name(with, &mut record.event_name);
+                        severity(with, &mut record.severity_text);
                         attributes(with, &mut record.attributes);
                         record.body.iter_mut().for_each(|body| value(with, "", body));
                     }
@@ -72,9 +91,23 @@ pub(super) fn cover(with: &Veil, signal: Signal, body: &[u8]) -> Result<Vec<u8>,
     })
 }
 
-fn resource(with: &Veil, resource: Option<&mut Resource>) {
+fn resource(with: &Veil, resource: Option<&mut Resource>, schema_url: &mut String) {
+    schema(with, schema_url);
     if let Some(resource) = resource {
         attributes(with, &mut resource.attributes);
+    }
+}
+
+fn schema(with: &Veil, url: &mut String) {
+    if !url.starts_with(SCHEMAS) {
+        *url = veil(&with.key, url);
+    }
+}
+
+fn severity(with: &Veil, text: &mut String) {
+    let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    if !SEVERITIES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        *text = veil(&with.key, text);
     }
 }
 
@@ -82,14 +115,14 @@ fn scope(with: &Veil, scope: Option<&mut InstrumentationScope>) {
     if let Some(scope) = scope {
         if !with.rules.readable().is_scope(&scope.name) {
             scope.name = veil(&with.key, &scope.name);
+            scope.version = veil(&with.key, &scope.version);
         }
         attributes(with, &mut scope.attributes);
     }
 }
 
 fn span(with: &Veil, span: &mut Span) {
-    let (head, middle, tail) = with.rules.readable().split_name(&span.name);
-    span.name = format!("{head}{}{tail}", veil(&with.key, middle));
+    span.name = name(with, &span.name);
     // Vendors' own; nobody reads it here.
     span.trace_state.clear();
     attributes(with, &mut span.attributes);
@@ -113,15 +146,23 @@ fn event_name(with: &Veil, name: &mut String) {
 }
 
 fn metric(with: &Veil, metric: &mut Metric) {
-    if !with.rules.readable().is_metric(&metric.name) {
+    let is_readable = with.rules.readable().is_metric(&metric.name);
+    if !is_readable {
         metric.name = veil(&with.key, &metric.name);
+        metric.unit = unit(with, &metric.unit);
     }
     metric.description.clear();
     attributes(with, &mut metric.metadata);
+    let of_point = |list: &mut [KeyValue]| {
+        let readable = with.rules.readable();
+        for pair in list.iter_mut().filter(|pair| !(is_readable && readable.is_point_key(&pair.key))) {
+            attributes(with, std::slice::from_mut(pair));
+        }
+    };
     macro_rules! points {
         ($points:expr) => {
             for point in $points {
-                attributes(with, &mut point.attributes);
+                of_point(&mut point.attributes);
                 exemplars(with, &mut point.exemplars);
             }
         };
@@ -132,73 +173,31 @@ fn metric(with: &Veil, metric: &mut Metric) {
         Some(Data::Histogram(data)) => points!(&mut data.data_points),
         Some(Data::ExponentialHistogram(data)) => points!(&mut data.data_points),
         Some(Data::Summary(data)) => {
-            data.data_points.iter_mut().for_each(|point| attributes(with, &mut point.attributes));
+            data.data_points.iter_mut().for_each(|point| of_point(&mut point.attributes));
         }
         None => {}
     }
+}
+
+/// What is counted (`{order}`) is a name, what it is measured in is none.
+fn unit(with: &Veil, unit: &str) -> String {
+    let mut out = String::with_capacity(unit.len());
+    let mut rest = unit;
+    while let Some((head, tail)) = rest.split_once('{') {
+        let (inside, after) = tail.split_once('}').unwrap_or((tail, ""));
+        out.push_str(head);
+        out.push('{');
+        out.push_str(&veil(&with.key, inside));
+        out.push('}');
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 fn exemplars(with: &Veil, list: &mut [Exemplar]) {
     list.iter_mut().for_each(|one| attributes(with, &mut one.filtered_attributes));
 }
 
-fn attributes(with: &Veil, list: &mut [KeyValue]) {
-    for pair in list {
-        if let Some(found) = &mut pair.value {
-            value(with, &pair.key, found);
-        }
-    }
-}
-
-fn value(with: &Veil, key: &str, found: &mut AnyValue) {
-    match &mut found.value {
-        Some(Any::StringValue(text)) => {
-            if let Some(covered) = covered(with, key, text) {
-                *text = covered;
-            }
-        }
-        Some(Any::BytesValue(bytes)) => *bytes = with.key.hash(bytes)[..16].to_vec(),
-        Some(Any::ArrayValue(array)) => array.values.iter_mut().for_each(|one| value(with, key, one)),
-        Some(Any::KvlistValue(list)) => attributes(with, &mut list.values),
-        _ => {}
-    }
-}
-
-/// What stands for a text; `None` where it may stay.
-fn covered(with: &Veil, key: &str, text: &str) -> Option<String> {
-    let readable = with.rules.readable();
-    if readable.is_key(key) || readable.is_word(key, text) || text.trim().parse::<f64>().is_ok() {
-        return None;
-    }
-    let is_json =
-        matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"')) && text.len() <= JSON_BYTES_MAX;
-    match is_json.then(|| document(text)).flatten() {
-        Some(mut found) => {
-            json(with, key, &mut found);
-            Some(found.to_string())
-        }
-        None => Some(veil(&with.key, text)),
-    }
-}
-
-fn json(with: &Veil, key: &str, found: &mut Value) {
-    match found {
-        Value::String(text) => {
-            if let Some(covered) = covered(with, key, text) {
-                *text = covered;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| json(with, key, item)),
-        Value::Object(map) => {
-            *map = std::mem::take(map)
-                .into_iter()
-                .map(|(name, mut value)| {
-                    json(with, &name, &mut value);
-                    let name = if with.rules.readable().is_json_key(&name) { name } else { veil(&with.key, &name) };
-                    (name, value)
-                })
-                .collect();
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,20 @@ select cast(substr(process, 10) as ubigint), process
 from derive_reach
 where process like 'resource %' and try_cast(substr(process, 10) as ubigint) is not null;
 
+-- What a point may name its run by: the attributes of the conventions, and what metrics are seen to use.
+set variable derive_run_ids = list_concat(
+    [
+        'perfline.run.id', 'cicd.pipeline.run.id', 'airflow.dag_run.run_id', 'dagster.run_id', 'prefect.run.id',
+        'prefect.flow-run.id', 'run_id', 'run.id'
+    ],
+    getvariable('run_id_keys')
+);
+set variable derive_run_id_paths = list_transform(getvariable('derive_run_ids'), lambda key : '$."' || key || '"');
+-- Few points name a run: their text is looked at before it is read as JSON.
+set variable derive_run_id_pattern = '"(' || array_to_string(
+    list_transform(getvariable('derive_run_ids'), lambda key : regexp_escape(key)), '|'
+) || ')":';
+
 create or replace temp table derive_readings as
 with
 near as (
@@ -97,17 +111,11 @@ from (
     select
         n.*,
         case
-            when contains(n.attributes, 'run')
-                then list_extract(list_filter(json_extract_string(n.attributes, [
-                    '$."perfline.run.id"',
-                    '$."cicd.pipeline.run.id"',
-                    '$."airflow.dag_run.run_id"',
-                    '$."dagster.run_id"',
-                    '$."prefect.run.id"',
-                    '$."prefect.flow-run.id"',
-                    '$."run_id"',
-                    '$."run.id"'
-                ]), lambda id : id is not null), 1)
+            when regexp_matches(n.attributes, getvariable('derive_run_id_pattern'))
+                then list_extract(list_filter(
+                    json_extract_string(n.attributes, getvariable('derive_run_id_paths')),
+                    lambda id : id is not null
+                ), 1)
         end as own_run_id
     from near as n
     where exists (
