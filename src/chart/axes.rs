@@ -78,14 +78,16 @@ pub(super) struct Key {
 
 const KEY_HEIGHT: f64 = 17.0;
 const SWATCH: f64 = 16.0;
-const KEY_GAP: f64 = 14.0;
+const KEY_GAP: f64 = 12.0;
+/// By how much a reader's font may be wider than the measured one: the next mark must not lie on the words.
+pub(super) const WIDE_FONT: f64 = 1.15;
 
 /// Where each entry begins: x, and the row.
 fn places(texts: &[&str], width: f64) -> Vec<(f64, f64)> {
     let (mut x, mut row) = (MARGIN, 0.0);
     let mut found = Vec::new();
     for text in texts {
-        let wide = SWATCH + Face::LABEL.width(text);
+        let wide = SWATCH + Face::LABEL.width(text) * WIDE_FONT;
         if x > MARGIN && x + wide > width - MARGIN {
             (x, row) = (MARGIN, row + 1.0);
         }

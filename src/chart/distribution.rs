@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::metric::{Better, Metric};
-use crate::model::unit::format_change_percent;
 
 use super::axes;
 use super::element::{Form, Mark};
@@ -141,10 +140,7 @@ impl Distribution {
         let medians: Vec<f64> = self.groups.iter().map(|group| group.quantiles().map_or(f64::NAN, |q| q.p50)).collect();
         match medians.as_slice() {
             [first, .., last] if first.is_finite() && last.is_finite() => {
-                let change = match self.unit {
-                    Unit::Share => self.unit.signed(last - first),
-                    _ => format_change_percent((last - first) / first * 100.0).replace('-', "−"),
-                };
+                let change = self.unit.change(*first, *last);
                 format!("{what}: median {} → {} ({change})", self.unit.text(*first), self.unit.text(*last))
             }
             _ => match medians.iter().find(|median| median.is_finite()) {

@@ -323,9 +323,9 @@ impl Forecast {
         let fan = self.ahead.iter().flat_map(|ahead| {
             [ahead.low_95, ahead.low_50, ahead.middle, ahead.high_50, ahead.high_95].map(|value| at(ahead.time, value))
         });
-        // The day on which it is met stands below the line.
-        let met = self.meeting().expected.map(|time| at(time, 0.0).0);
-        let day = met.into_iter().flat_map(|x| (-3..=3).map(move |part| (x + 12.0 * f64::from(part), y + 9.0)));
+        // The day on which it is met stands beside the line as well.
+        let met = self.meeting().expected.map(|time| self.day_place(plot, (at(time, 0.0).0, y), &calendar::day(time)));
+        let day = met.into_iter().flat_map(|(x, top)| (-3..=3).map(move |part| (x + 12.0 * f64::from(part), top)));
         let past = self.history.iter().map(|past| at(past.time, past.value));
         let drawn: Vec<(f64, f64)> = past.chain(fan).chain(day).collect();
         let line = Face::STRONG.size + 2.0;
@@ -339,6 +339,25 @@ impl Forecast {
             drawn.iter().filter(inside).count()
         };
         places.min_by_key(|place| covered(*place)).unwrap_or((false, y - 3.0))
+    }
+
+    // Where the day on which the limit is met covers the fewest values, as its middle and its top: below the diamond, to
+    // the right or to the left of there, or above it.
+    fn day_place(&self, plot: &Plot<'_>, (x, y): (f64, f64), day: &str) -> (f64, f64) {
+        let Place { left, right, .. } = plot.place;
+        let (half, line) = (Face::STRONG.width(day) / 2.0, Face::STRONG.size + 2.0);
+        let (first, now) = (self.times().0, plot.pixel((seconds(self.times().0, self.now()), 0.0)).0);
+        let past: Vec<(f64, f64)> =
+            self.history.iter().map(|past| plot.pixel((seconds(first, past.time), past.value))).collect();
+        let side = half - 6.0;
+        let places = [(x, y + 9.0), (x + side, y + 9.0), (x - side, y + 9.0), (x, y - 9.0 - line)];
+        let covered = |(middle, top): &(f64, f64)| {
+            let across = middle - half - 3.0..middle + half + 3.0;
+            let values = past.iter().filter(|at| across.contains(&at.0) && (top - 2.0..top + line).contains(&at.1));
+            values.count() + usize::from(across.contains(&now))
+        };
+        let places = places.map(|(middle, top)| (middle.clamp(left + half, (right - half).max(left + half)), top));
+        places.into_iter().min_by_key(covered).unwrap_or((x, y + 9.0))
     }
 
     fn draw_limit(&self, canvas: &Canvas<'_>, plot: &Plot<'_>, (low, high): (f64, f64)) -> Result<(), ChartError> {
@@ -372,8 +391,6 @@ impl Forecast {
         let tip = format!("expected {}", calendar::day(at));
         canvas.mark(Mark::new(Form::Diamond(5.0), Ink::Paper, [(x, y)]).outline(Ink::Worse, 1.8).tip(tip))?;
         let day = calendar::day(at);
-        let half = Face::STRONG.width(&day) / 2.0;
-        let x = x.clamp(left + half, (right - half).max(left + half));
-        canvas.text((x, y + 9.0), &day, Type::new(Face::STRONG, Ink::Worse).centre())
+        canvas.text(self.day_place(plot, (x, y), &day), &day, Type::new(Face::STRONG, Ink::Worse).centre())
     }
 }

@@ -136,7 +136,7 @@ impl HealthHistory {
         let mut keys = Vec::new();
         if self.points.iter().any(|point| point.note.is_some()) {
             let mark = |at| Mark::new(Form::Diamond(4.4), Ink::Paper, [at]).outline(Ink::Outlier, 1.5);
-            keys.push(Key { mark, text: "something happened".to_owned() });
+            keys.push(Key { mark, text: "turned better or worse".to_owned() });
         }
         if self.points.iter().any(|point| point.score.is_none()) {
             let mark = |(x, y): (f64, f64)| {

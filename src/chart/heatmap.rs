@@ -95,7 +95,12 @@ impl Heatmap {
             return format!("{what}: no runs yet");
         };
         let (most, usual) = (self.unit.text(cell.value), self.unit.text(quantile(&self.sorted(), 0.5)));
-        format!("{what}: most on {}, {most}; half the cells lie below {usual}", self.place(row, column))
+        format!("{what}: {} on {}, {most}; half the cells lie below {usual}", self.extreme(), self.place(row, column))
+    }
+
+    /// What the highest cell is, in words.
+    fn extreme(&self) -> &'static str {
+        if self.unit == Unit::Seconds { "longest" } else { "most" }
     }
 
     fn place(&self, row: usize, column: usize) -> String {
@@ -194,12 +199,15 @@ impl Heatmap {
             canvas.mark(Mark::new(Form::Bar, ink, [(x - half, y - half), (x + half, y + half)]))?;
             x += 14.0;
         }
-        canvas.text((x - 2.0, y), &self.unit.text(high), kind)?;
-        x += Face::LABEL.width(&self.unit.text(high)) + 16.0;
+        // Cells beyond the scale's end look like its end.
+        let is_beyond = self.largest().is_some_and(|(_, _, cell)| cell.value > high);
+        let last = format!("{}{}", if is_beyond { "from " } else { "" }, self.unit.text(high));
+        canvas.text((x - 2.0, y), &last, kind)?;
+        x += Face::LABEL.width(&last) + 16.0;
         if x < canvas.width - 60.0 {
             let edge = axes::swatch(Ink::Paper, (x, y)).outline(Ink::Worse, 1.6);
             canvas.mark(edge)?;
-            canvas.text((x + 10.0, y), "most", kind)?;
+            canvas.text((x + 10.0, y), self.extreme(), kind)?;
         }
         Ok(())
     }

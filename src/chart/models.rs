@@ -24,8 +24,6 @@ const CAPTION: f64 = 24.0;
 const WIDE: f64 = 520.0;
 /// Pixels for a share such as `100 %`, also in a wide font.
 const SHARE_COLUMN: f64 = 40.0;
-/// By how much a reader's font may be wider than the measured one.
-const WIDE_FONT: f64 = 1.15;
 const KEY_ROW: f64 = 16.0;
 
 /// Spec of stacked usage by model.
@@ -176,7 +174,7 @@ impl ModelUsage {
     pub(super) fn draw(&self, canvas: &Canvas<'_>) -> Result<(), ChartError> {
         let layers = self.layers();
         let names = layers.iter().map(|layer| Face::LABEL.width(&layer.name)).fold(60.0, f64::max);
-        let names = names * WIDE_FONT + SHARE_COLUMN + 34.0;
+        let names = names * axes::WIDE_FONT + SHARE_COLUMN + 34.0;
         let right = if self.is_wide() {
             canvas.width - names.max(128.0).min(canvas.width * 0.3) - 14.0
         } else {
@@ -287,7 +285,7 @@ impl ModelUsage {
             // the two over each other.
             canvas.text((x + 16.0, y + 7.0), &share, Type::new(Face::STRONG, Ink::Muted).middle())?;
             let begin = x + 16.0 + SHARE_COLUMN;
-            let name = Face::LABEL.fit_middle(&layer.name, (canvas.width - begin) / WIDE_FONT);
+            let name = Face::LABEL.fit_middle(&layer.name, (canvas.width - begin) / axes::WIDE_FONT);
             canvas.text((begin, y + 7.0), &name, Type::new(Face::LABEL, Ink::Text).middle())?;
             y += KEY_ROW - if layers.len() > 7 { 1.5 } else { 0.0 };
         }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Size;
 use crate::model::metric::Metric;
-use crate::model::unit::{format_bytes, format_count, format_duration, format_share, format_usd, significant};
+use crate::model::unit::{
+    format_bytes, format_change_percent, format_count, format_duration, format_points, format_share, format_usd,
+    significant,
+};
 
 /// Unit of the numbers in a spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +72,16 @@ impl Unit {
             _ if value == 0.0 => format!("±{}", self.text(0.0)),
             _ => format!("{sign}{}", self.text(value.abs())),
         }
+    }
+
+    /// How far a level moved: `+31 %`, and points where shares or scores are compared, as the findings tell it.
+    pub(super) fn change(self, before: f64, after: f64) -> String {
+        let size = Size { before, after };
+        let told = match self {
+            Self::Share | Self::Score => format_points(size.points()),
+            _ => format_change_percent(size.change_percent()),
+        };
+        told.replace('-', "−")
     }
 
     /// One unit for a whole axis that reaches up to `most`: its size and how a number of them is written.
@@ -231,5 +245,14 @@ mod tests {
         assert_eq!(Unit::Seconds.signed(-90.0), "−90 s");
         assert_eq!(Unit::Share.signed(0.1), "+10 points");
         assert_eq!(Unit::Usd.signed(0.0), "±$0");
+    }
+
+    #[test]
+    fn shares_and_scores_move_by_points_and_all_else_by_percent() {
+        assert_eq!(Unit::Share.change(0.986, 0.75), "−23.6 points");
+        assert_eq!(Unit::Score.change(0.9, 0.773), "−12.7 points");
+        assert_eq!(Unit::Score.change(92.0, 85.0), "−7 points");
+        assert_eq!(Unit::Seconds.change(10.0, 13.0), "+30 %");
+        assert_eq!(Unit::Usd.change(0.0, 1.0), "from zero");
     }
 }

@@ -62,6 +62,9 @@ pub struct ResourcePanel {
 pub struct StepSpan {
     /// Name.
     pub step: String,
+    /// Step that it lies in; none where it stands beside the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Seconds since the run began.
     pub start_s: f64,
     /// Seconds.
@@ -113,17 +116,25 @@ impl Resources {
         let Some((at, most)) = panel.peak() else {
             return format!("{}: no samples", clean(&panel.quantity));
         };
-        let during = self.step_at(at).map_or_else(String::new, |step| format!(" in {}", brief(&step.step)));
+        let during = self.during(at);
         let share = panel.limit.filter(|limit| *limit > 0.0);
         let share = share.map_or_else(String::new, |limit| format!(", {:.0} % of the limit", most / limit * 100.0));
         let (most, at) = (panel.unit.text(most), Unit::Seconds.text(at));
         format!("{} peaked at {most}{share} after {at}{during}", clean(&panel.quantity))
     }
 
-    /// The shortest step under way at a moment: the innermost one.
-    fn step_at(&self, at: f64) -> Option<&StepSpan> {
-        let under_way = |step: &&StepSpan| step.start_s <= at && at <= step.start_s + step.duration_s;
-        self.steps.iter().filter(under_way).min_by(|a, b| a.duration_s.total_cmp(&b.duration_s))
+    /// ` in compile`: the innermost step under way at a moment. Of steps side by side no one is to blame: all are named.
+    fn during(&self, at: f64) -> String {
+        let under_way: Vec<&StepSpan> =
+            self.steps.iter().filter(|step| step.start_s <= at && at < step.start_s + step.duration_s).collect();
+        let holds = |step: &StepSpan| under_way.iter().any(|inner| inner.parent.as_ref() == Some(&step.step));
+        let innermost: Vec<&StepSpan> = under_way.iter().copied().filter(|step| !holds(step)).collect();
+        match innermost.as_slice() {
+            [] => String::new(),
+            [one] => format!(" in {}", brief(&one.step)),
+            [one, other] => format!(" while {} and {} ran", brief(&one.step), brief(&other.step)),
+            several => format!(" while {} steps ran", several.len()),
+        }
     }
 
     /// The quantity that comes nearest to its limit; the first where none has one.
@@ -252,4 +263,34 @@ fn top(panel: &ResourcePanel) -> f64 {
     let limit = panel.limit.unwrap_or(0.0);
     let most = if limit > 0.0 { most.max(limit * 1.12) } else { most };
     if most > 0.0 { most * 1.1 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_put_on_the_innermost_step_and_on_no_single_one_of_several_side_by_side() {
+        let step = |step: &str, parent: Option<&str>, start_s: f64, duration_s: f64| StepSpan {
+            step: step.to_owned(),
+            parent: parent.map(str::to_owned),
+            start_s,
+            duration_s,
+        };
+        let used = Resources {
+            frame: Frame::new("r"),
+            subject: "build".to_owned(),
+            run: "1".to_owned(),
+            duration_s: 30.0,
+            panels: Vec::new(),
+            steps: vec![
+                step("compile", None, 0.0, 20.0),
+                step("link", Some("compile"), 15.0, 5.0),
+                step("lint", None, 5.0, 5.0),
+                step("docs", None, 20.0, 5.0),
+            ],
+        };
+        let told = [2.0, 7.0, 17.0, 20.0, 29.0].map(|at| used.during(at));
+        assert_eq!(told, [" in compile", " while compile and lint ran", " in link", " in docs", ""]);
+    }
 }

@@ -122,7 +122,8 @@ impl StepComparison {
         let title = self.frame.title.as_deref().map_or_else(|| self.message(), clean);
         let (a, b) = self.totals();
         let note = format!(
-            "{} {} → {} ({}) · {} against {}",
+            "{}{} {} → {} ({}) · {} against {}",
+            if self.whole.is_none() { "sum of the steps' " } else { "" },
             clean(&self.quantity),
             self.unit.text(a),
             self.unit.text(b),
@@ -201,13 +202,19 @@ impl StepComparison {
 
     fn message(&self) -> String {
         let (a, b) = self.totals();
-        let subject = brief(&self.subject);
+        // Steps side by side add up to more than their run: a sum is not told as if it were the run.
+        let subject = match self.whole {
+            Some(_) => brief(&self.subject),
+            None => format!("steps of {} together", brief(&self.subject)),
+        };
         let largest = self.steps.iter().max_by(|x, y| x.by().abs().total_cmp(&y.by().abs()));
         let (Some(largest), true) = (largest, self.change() != 0.0) else {
             return format!("{subject} {}: no step moved the whole", clean(&self.quantity));
         };
         let change = format_change_percent((b - a) / a * 100.0).replace('-', "−");
         match self.share(largest.by()) {
+            // Others gave some of it back: a share of more than all puzzles whoever reads it first.
+            Some(share) if share >= 1.005 => format!("{subject} {change}: {} alone carries more", brief(&largest.step)),
             Some(share) if share >= 0.5 => {
                 format!("{subject} {change}: {} carries {} of it", brief(&largest.step), percent(share))
             }

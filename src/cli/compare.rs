@@ -350,7 +350,7 @@ fn row(label: &str, a: String, b: String, said: Told, word: ChangeWord) -> [(Str
         ChangeWord::Improved => ("improved", Tone::Good),
         ChangeWord::WithinNoise => ("within noise", Tone::Quiet),
         ChangeWord::NoChange => ("no change", Tone::Quiet),
-        ChangeWord::NotEnoughData => ("too few runs to say", Tone::Warn),
+        ChangeWord::NotEnoughData => ("not enough data", Tone::Warn),
     };
     let told = if matches!(tone, Tone::Bad | Tone::Good) { tone } else { Tone::Plain };
     [

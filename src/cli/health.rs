@@ -222,7 +222,7 @@ fn parts(health: &Health) -> Table {
         table.toned([
             (part.part.as_str().to_owned(), Tone::Plain),
             (part.score.map_or("–".to_owned(), |score| format!("{score:.0}")), tone),
-            (format!("{:.2}", part.weight), Tone::Plain),
+            (format!("{:.0} %", part.weight * 100.0), Tone::Plain),
             (part.reason.clone(), Tone::Plain),
         ]);
     }

@@ -9,7 +9,7 @@ use super::compare::{Operands, compare};
 use super::health::unknown_pipeline;
 use super::output::print;
 use super::{Failure, StoreArg, branding};
-use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer};
+use crate::report::{Bundle, Format, Kind, Limit, RenderedFile, Renderer, ReportError};
 
 /// Write reports: self-contained HTML pages, JSON and Markdown.
 #[derive(Debug, Args)]
@@ -139,7 +139,13 @@ fn write_with(
             Ok(files)
         }),
     };
-    let files: Vec<RenderedFile> = files.map_err(|e| Failure::internal(&e))?;
+    let files: Vec<RenderedFile> = files.map_err(|e| match e {
+        ReportError::Template { .. } if renderer.has_own_templates() => Failure::usage(
+            format!("render: {e}"),
+            "--templates: start from the built-in ones, which name what there is",
+        ),
+        other => Failure::internal(&other),
+    })?;
     std::fs::create_dir_all(out).map_err(|e| Failure::machine(&format!("create `{}`", out.display()), &e))?;
     for file in &files {
         write_whole(&out.join(&file.name), file.content.as_bytes())?;

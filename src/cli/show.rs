@@ -129,7 +129,7 @@ fn tell(whole: &Whole) -> String {
 #[allow(clippy::cast_precision_loss, reason = "counts and bytes are shown with three digits")]
 fn facts(run: &Run) -> Vec<(&'static str, Option<String>)> {
     let tokens = run.input_tokens.or(run.output_tokens).map(|_| {
-        let count = |tokens: Option<i64>| tokens.map_or("unknown".to_owned(), |count| count.to_string());
+        let count = |tokens: Option<i64>| tokens.map_or("unknown".to_owned(), |count| format_count(count as f64));
         format!("{} in, {} out", count(run.input_tokens), count(run.output_tokens))
     });
     vec![

@@ -138,9 +138,13 @@ impl Cell {
         Self::number(percent, format_change_percent)
     }
 
-    /// A change from `a` to `b` with its interval.
+    /// A change from `a` to `b` with its interval; alone where too few values have none.
     pub(super) fn change_between(metric: Metric, a: Option<f64>, b: Option<f64>, change: Option<Estimate>) -> Self {
-        let Some((e, levels)) = change.zip(a.zip(b)) else { return Self::text(UNKNOWN) };
+        let Some(levels) = a.zip(b) else { return Self::text(UNKNOWN) };
+        let Some(e) = change else {
+            let percent = (levels.0 != 0.0).then(|| (levels.1 - levels.0) / levels.0.abs() * 100.0);
+            return Self::number(percent, |percent| change_of(metric, levels, percent));
+        };
         let [value, low, high] = [e.value, e.low, e.high].map(|percent| change_of(metric, levels, percent));
         Self::number(Some(e.value), |_| format!("{value} ({low} to {high})"))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::unit::{format_change_percent, format_duration, format_share, format_usd};
+use crate::model::unit::{format_change_percent, format_count, format_duration, format_share, format_usd};
 use crate::model::{Metric, Outcome, Run, Severity, Step};
 use crate::track::HealthWord;
 
@@ -78,7 +78,7 @@ pub fn steps_table(steps: &[Step]) -> Table {
     let longest = steps.iter().filter_map(|step| step.duration_s).fold(0.0, f64::max);
     for step in steps {
         let plain = |text: String| (text, Tone::Plain);
-        let tokens = |count: Option<i64>| plain(count.map_or(UNKNOWN.to_owned(), |count| count.to_string()));
+        let tokens = |count: Option<i64>| plain(count.map_or(UNKNOWN.to_owned(), count_of));
         table.toned([
             plain(step.step.clone()),
             (step.attempt.to_string(), if step.attempt > 1 { Tone::Warn } else { Tone::Plain }),
@@ -121,7 +121,7 @@ pub fn health_table(profiles: &[PipelineProfile]) -> Table {
             plain(profile.pipeline.clone()),
             (or_unknown(profile.health.score, |score| format!("{score:.0}")), tone),
             (profile.health.word.as_str().to_owned(), tone),
-            plain(profile.runs.to_string()),
+            plain(count_of(i64::try_from(profile.runs).unwrap_or(i64::MAX))),
             plain(or_unknown(profile.success_rate.map(|rate| rate.value), format_share)),
             plain(or_unknown(median, format_duration)),
             plain(or_unknown(profile.change_7_days_percent, format_change_percent)),
@@ -169,6 +169,12 @@ fn bar(value: Option<f64>, longest: f64) -> String {
         return String::new();
     };
     BARS[((share.clamp(0.0, 1.0) * 8.0).ceil() as usize).clamp(1, 8) - 1].to_string()
+}
+
+/// `12,345`: counts look the same in every face.
+#[allow(clippy::cast_precision_loss, reason = "counts lie far below 2^53")]
+fn count_of(count: i64) -> String {
+    format_count(count as f64)
 }
 
 fn or_unknown(value: Option<f64>, format: impl Fn(f64) -> String) -> String {

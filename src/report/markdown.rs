@@ -7,6 +7,7 @@ use super::pages::{
 use super::profile::PipelineProfile;
 use super::view::{FindingView, VerdictView};
 use super::{Bundle, clean, words};
+use crate::model::VerdictWord;
 
 /// Findings of a pipeline that are told in full.
 const FINDINGS_MAX: usize = 20;
@@ -115,21 +116,12 @@ fn foot(bundle: &Bundle) -> String {
 /// The overview.
 pub(super) fn executive(bundle: &Bundle) -> String {
     let mut out = strip(&VerdictView::of(bundle));
-    let (worst, told) = executive::worst(bundle);
-    if !worst.is_empty() {
-        out.push_str("## What to look at first\n\n");
-        for found in &worst {
-            out.push_str(&finding(found));
-        }
-        let all = bundle.verdict.findings.iter().filter(|finding| finding.actionable).count();
-        if all > told {
-            out.push_str(&format!("{} more in the alerts report.\n\n", all - told));
-        }
-    }
+    let ranked = executive::ranked(bundle);
+    out.push_str(&look_at_first(bundle, &ranked));
     out.push_str("## Health\n\n");
-    out.push_str(&table(&executive::overview(&executive::ranked(bundle))));
+    out.push_str(&table(&executive::overview(&ranked)));
     if let Some(cost) = executive::cost(bundle) {
-        out.push_str("## Cost\n\n");
+        out.push_str(&format!("## Cost\n\n{}\n\n", escape(&cost.caption)));
         out.push_str(&table(&cost));
     }
     out.push_str("## How far to trust this page\n\n");
@@ -153,10 +145,52 @@ pub(super) fn executive(bundle: &Bundle) -> String {
     out
 }
 
+/// The worst findings, and what is in a bad way without one: the page and this say the same.
+fn look_at_first(bundle: &Bundle, ranked: &[&PipelineProfile]) -> String {
+    let (worst, told) = executive::worst(bundle);
+    let mut out = "## What to look at first\n\n".to_owned();
+    for found in &worst {
+        out.push_str(&finding(found));
+    }
+    let all = bundle.verdict.findings.iter().filter(|finding| finding.actionable).count();
+    if all > told {
+        out.push_str(&format!("{} more in the alerts report.\n\n", all - told));
+    }
+    if worst.is_empty() {
+        out.push_str(match bundle.verdict.verdict {
+            VerdictWord::InsufficientData => "**Not enough data to find a regression. This is no all-clear.**\n\n",
+            _ => "No confirmed regression of MEDIUM or above.\n\n",
+        });
+    }
+    let ailing = executive::ailing(ranked);
+    for one in &ailing {
+        let (_, glyph, word) = one.badge;
+        out.push_str(&format!("- {glyph} {word}: {}: {}\n", escape(&one.name), escape(&one.reason)));
+    }
+    let more = executive::ailing_more(ranked);
+    if more > 0 {
+        out.push_str(&format!("- {more} more in bad health: see the table\n"));
+    }
+    if !ailing.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+/// Where nothing was found: why, so that silence never reads as green.
+fn nothing_found(verdict: &VerdictView) -> &'static str {
+    if verdict.tone == "unsure" {
+        "**Not enough data to find anything. This is no all-clear.**\n\n"
+    } else {
+        "Nothing was found.\n\n"
+    }
+}
+
 /// One pipeline.
 pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
     let score = profile.health.score.map_or("no score".to_owned(), |score| format!("{score:.0}"));
-    let mut out = strip(&pipeline_page::verdict(profile, bundle));
+    let verdict = pipeline_page::verdict(profile, bundle);
+    let mut out = strip(&verdict);
     out.push_str(&format!(
         "Health {score}, {}: {}\n\n",
         profile.health.word.as_str(),
@@ -164,6 +198,9 @@ pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
     ));
     for (place, found) in profile.findings.iter().take(FINDINGS_MAX).enumerate() {
         out.push_str(&finding(&FindingView::of(found, place, bundle)));
+    }
+    if profile.findings.is_empty() {
+        out.push_str(nothing_found(&verdict));
     }
     if profile.findings.len() > FINDINGS_MAX {
         out.push_str(&format!("{} more in report.json.\n\n", profile.findings.len() - FINDINGS_MAX));
@@ -194,9 +231,16 @@ pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
 /// Every finding.
 pub(super) fn alerts(bundle: &Bundle) -> String {
     let cards = alert_page::cards(bundle);
-    let mut out = strip(&VerdictView::of(bundle));
+    let verdict = VerdictView::of(bundle);
+    let mut out = strip(&verdict);
     let all = alert_page::count(bundle);
     out.push_str(&format!("## {all} finding{}\n\n", if all == 1 { "" } else { "s" }));
+    if cards.is_empty() {
+        out.push_str(nothing_found(&verdict));
+    }
+    if alert_page::several_in_one(bundle) {
+        out.push_str("What moved together is one alert, and counts as one regression above.\n\n");
+    }
     for card in &cards {
         out.push_str(&finding(card));
     }
@@ -218,6 +262,9 @@ pub(super) fn comparison(bundle: &Bundle) -> String {
         out.push_str(&format!("- {} {said}\n", escape(glyph)));
     }
     out.push('\n');
+    if compared.pipelines.is_empty() {
+        out.push_str("No pipeline has runs in either window.\n\n");
+    }
     for pipeline in compared.pipelines.iter().take(comparison_page::PIPELINES_MAX) {
         out.push_str(&format!("## {}\n\n", escape(&clean::name(&pipeline.pipeline))));
         let [a, b] = comparison_page::windows(compared, pipeline).map(|window| escape(&window));

@@ -96,18 +96,26 @@ pub fn render(bundle: &Bundle, kind: Kind, format: Format) -> Result<Vec<Rendere
 /// Renders reports; knows the user's templates.
 pub struct Renderer {
     pages: Pages,
+    has_own_templates: bool,
 }
 
 impl Renderer {
     /// With the built-in templates.
     pub fn new() -> Result<Self, ReportError> {
-        Ok(Self { pages: Pages::new()? })
+        Ok(Self { pages: Pages::new()?, has_own_templates: false })
     }
 
     /// Puts a user's file in the place of a built-in one: `base.html`, `executive.html`, `style.css`.
     /// Errors on a name that is not known, and on a template that does not parse.
     pub fn override_template(&mut self, name: &str, source: String) -> Result<(), ReportError> {
+        self.has_own_templates = true;
         self.pages.put(name, source)
+    }
+
+    /// Whether a template that fails may be the user's.
+    #[must_use]
+    pub fn has_own_templates(&self) -> bool {
+        self.has_own_templates
     }
 
     /// One kind in one format. JSON is the bundle, whatever the kind.

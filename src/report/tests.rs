@@ -22,6 +22,10 @@ pub(super) fn files(bundle: &Bundle) -> Vec<RenderedFile> {
     files
 }
 
+fn markdown(bundle: &Bundle, kind: Kind) -> String {
+    render(bundle, kind, Format::Markdown).expect("rendered").remove(0).content
+}
+
 pub(super) fn page(bundle: &Bundle, kind: Kind) -> String {
     render(bundle, kind, Format::Html).expect("rendered").remove(0).content
 }
@@ -162,6 +166,7 @@ fn silence_is_never_shown_in_green() {
         let html = page(&bundle, kind);
         assert!(html.contains("Not enough data") && html.contains("This is no all-clear"), "{kind:?}");
         assert!(!html.contains("class=\"verdict good\""), "{kind:?}");
+        assert!(markdown(&bundle, kind).contains("This is no all-clear"), "{kind:?}");
     }
 }
 
@@ -193,15 +198,69 @@ fn a_pipeline_that_always_fails_keeps_the_page_from_green() {
     let html = page(&bundle, Kind::Executive);
     assert!(html.contains("Pass, but unhealthy") && html.contains("failing is in critical health"));
     assert!(html.contains("0 of 40 runs succeeded") && !html.contains("class=\"verdict good\""));
-    assert!(
-        render(&bundle, Kind::Executive, Format::Markdown).expect("rendered")[0]
-            .content
-            .contains("Pass, but unhealthy")
-    );
+    let text = markdown(&bundle, Kind::Executive);
+    assert!(text.contains("Pass, but unhealthy"), "{text}");
+    assert!(text.contains("- ◆ critical: failing: held down by reliability"), "{text}");
     let own = page(&bundle, Kind::Pipeline);
     assert!(own.contains("Unchanged, but unhealthy") && !own.contains("class=\"verdict good\""));
-    let own = render(&bundle, Kind::Pipeline, Format::Markdown).expect("rendered").remove(0).content;
+    let own = markdown(&bundle, Kind::Pipeline);
     assert!(own.starts_with("# ■ Unchanged, but unhealthy: failing"), "{own}");
+}
+
+#[test]
+fn more_pipelines_in_bad_health_than_are_told_are_counted() {
+    let mut bundle = read(SAMPLE);
+    bundle.verdict.findings.clear();
+    let mut bad = PipelineProfile { findings: Vec::new(), ..bundle.pipelines[0].clone() };
+    (bad.health.score, bad.health.word) = (Some(12.0), crate::track::HealthWord::Critical);
+    bundle.pipelines = (0..8).map(|at| PipelineProfile { pipeline: format!("silent {at}"), ..bad.clone() }).collect();
+    assert!(page(&bundle, Kind::Executive).contains("3 more in bad health stand in the table below."));
+    assert!(markdown(&bundle, Kind::Executive).contains("- 3 more in bad health: see the table"));
+}
+
+#[test]
+fn a_finding_that_moved_with_an_alert_has_its_state() {
+    let mut bundle = read(SAMPLE);
+    let alert = bundle.alerts[0].clone();
+    let mut moved = alert.finding.clone();
+    moved.step = Some("a step of its own".to_owned());
+    moved.explanation.alert_id = Some(alert.id.clone());
+    bundle.alerts = vec![Alert { state: AlertState::Acknowledged, ..alert }];
+    bundle.verdict.findings = vec![moved];
+    let html = page(&bundle, Kind::Alerts);
+    assert_eq!(html.matches(">acknowledged<").count(), 2, "{html}");
+    let said = "What moved together is one alert, and counts as one regression above.";
+    assert!(html.contains(said) && markdown(&bundle, Kind::Alerts).contains(said));
+}
+
+#[test]
+fn a_quality_that_fell_is_told_in_points_by_words_and_charts() {
+    let mut bundle = read(SAMPLE);
+    let profile = &mut bundle.pipelines[0];
+    let series = &mut profile.series[0];
+    series.metric = crate::model::Metric::Quality;
+    let last = series.changes.last_mut().expect("fixture");
+    (last.before, last.after) = (0.9, 0.77);
+    let html = page(&bundle, Kind::Pipeline);
+    assert!(html.contains("quality −13 points since run"), "the title of its timeline");
+}
+
+#[test]
+fn runs_that_are_still_open_stand_beside_those_that_ended() {
+    let mut bundle = read(SAMPLE);
+    assert!(!page(&bundle, Kind::Pipeline).contains("still open"));
+    bundle.pipelines[0].runs += 3;
+    assert!(page(&bundle, Kind::Pipeline).contains("still open"));
+}
+
+#[test]
+fn a_success_rate_is_no_spread() {
+    let mut bundle = read(SAMPLE);
+    let profile = &mut bundle.pipelines[0];
+    for series in &mut profile.series {
+        series.metric = crate::model::Metric::SuccessRate;
+    }
+    assert!(!page(&bundle, Kind::Pipeline).contains("How runs spread"));
 }
 
 #[test]
@@ -283,4 +342,8 @@ fn the_user_may_put_title_logo_style_and_templates() {
     let unknown = renderer.override_template("../x", String::new()).expect_err("refused");
     assert!(unknown.to_string().starts_with("template `../x` is not known; one of base.html"), "{unknown}");
     assert!(renderer.override_template("base.html", "{% if".to_owned()).is_err());
+    renderer.override_template("alerts.html", "{{ no_such_value }}".to_owned()).expect("parses");
+    let failed = renderer.render(&read(SAMPLE), Kind::Alerts, Format::Html).expect_err("refused");
+    assert!(failed.to_string().starts_with("template `alerts.html`: undefined value"), "{failed}");
+    assert!(renderer.has_own_templates());
 }

@@ -126,17 +126,22 @@ impl FindingView {
 
     /// A card with a life.
     pub(super) fn of_alert(alert: &Alert, number: usize, bundle: &Bundle) -> Self {
-        let state = match alert.state {
-            AlertState::Suspected => "suspected",
-            AlertState::Open => "open",
-            AlertState::Acknowledged => "acknowledged",
-            AlertState::Muted => "muted",
-            AlertState::Resolved => "resolved",
-            AlertState::FalsePositive => "false positive",
-        };
+        let state = state_word(alert.state);
         let newest = alert.history.len().saturating_sub(20);
         let history = alert.history[newest..].to_vec();
         Self { state: Some(state), history, ..Self::of(&alert.finding, number, bundle) }
+    }
+}
+
+/// Where an alert stands, as a person says it.
+pub(super) fn state_word(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Suspected => "suspected",
+        AlertState::Open => "open",
+        AlertState::Acknowledged => "acknowledged",
+        AlertState::Muted => "muted",
+        AlertState::Resolved => "resolved",
+        AlertState::FalsePositive => "false positive",
     }
 }
 

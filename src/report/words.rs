@@ -85,13 +85,13 @@ fn since_within(finding: &Finding, limit: usize) -> String {
 #[must_use]
 pub fn sureness(finding: &Finding) -> String {
     if finding.kind == FindingKind::Limit {
-        return format!("measured over {} runs", finding.n_current);
+        return format!("measured over {}", runs(finding.n_current as u64));
     }
     format!(
-        "{} sure (p {}, {} runs before, {} since)",
+        "{} sure (p {}, {} before, {} since)",
         confidence(finding.confidence),
         p_value(finding.p_value),
-        finding.n_baseline,
+        runs(finding.n_baseline as u64),
         finding.n_current
     )
 }
@@ -226,6 +226,12 @@ pub fn coverage(verdict: &Verdict) -> String {
     }
     let needed = verdict.runs_needed.map_or(String::new(), |runs| format!(", {} for the next", more_runs(runs)));
     format!("{checked}; not enough data for {}{needed}", series(verdict.series_insufficient))
+}
+
+/// `1 run`, `12 runs`.
+#[must_use]
+pub fn runs(count: u64) -> String {
+    if count == 1 { "1 run".to_owned() } else { format!("{count} runs") }
 }
 
 fn more_runs(runs: usize) -> String {

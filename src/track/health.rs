@@ -251,8 +251,9 @@ fn regressions(found: Option<&[Severity]>) -> HealthPart {
     let all: f64 = found.iter().map(penalty).sum();
     let reason = match found.iter().filter(|severity| **severity > Severity::None).count() {
         0 => "no confirmed regression".to_owned(),
-        1 => format!("1 open regression, {}", worst_word(found)),
-        n => format!("{n} open regressions, the worst {}", worst_word(found)),
+        // Findings: what moved together is one regression, and several of these.
+        1 => format!("1 open finding for the worse, {}", worst_word(found)),
+        n => format!("{n} open findings for the worse, the worst {}", worst_word(found)),
     };
     part(kind, Some(100.0 - worst - 0.1 * (all - worst)), reason)
 }

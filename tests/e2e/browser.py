@@ -22,6 +22,8 @@ except ImportError as error:
     sys.exit(1)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# A bundle with findings, alerts, forecasts, slices, models, resources and limits.
+SAMPLE = os.path.join(HERE, "..", "fixtures", "report", "sample.json")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage --force-color-profile=srgb --hide-scrollbars"
@@ -53,6 +55,17 @@ def orders():
     return traces(spans)
 
 
+def nights():
+    """A pipeline of 120 steady runs over 25 days: enough for its hours, its health over time and a forecast."""
+    spans = []
+    for number in range(1, 121):
+        trace, start = identity("nights", number, size=16), BEGIN_NS + number * 5 * 3600 * SECOND_NS
+        length = int(60.0 * (1 + (number * 7919 % 97) / 1500) * SECOND_NS)
+        pairs = {"cicd.pipeline.name": "nights", "cicd.pipeline.run.id": f"night-{number}", "cicd.pipeline.result": "success"}
+        spans.append(span(trace, "nights", start, length, pairs))
+    return traces(spans)
+
+
 def make_report(program, folder, name, requests):
     """The pages of a report of what the requests hold."""
     store, out = os.path.join(folder, f"{name}.duckdb"), os.path.join(folder, name)
@@ -62,6 +75,18 @@ def make_report(program, folder, name, requests):
             file.write(json.dumps(request) + "\n")
     program.ask("import", "--store", store, path)
     program.ask("report", "--store", store, "--out", out)
+    return pages_in(out)
+
+
+def render_sample(program, folder):
+    """The pages of the sample bundle: kinds of charts that few runs do not fill."""
+    out = os.path.join(folder, "sample")
+    program.ask("report", "--from", SAMPLE, "--out", out)
+    return pages_in(out)
+
+
+def pages_in(out):
+    """Every page of a report."""
     return [os.path.join(out, page) for page in sorted(os.listdir(out)) if page.endswith(".html")]
 
 
@@ -181,6 +206,9 @@ def expect_text(pages):
     require_equal("pages of the pipeline orders", len(own), 1)
     require("transform" in own[0]["text"], "the page of orders does not name its step")
     require(own[0]["charts"] >= 3, f"the page of orders has {own[0]['charts']} charts")
+    steady = "".join(page["text"] for name, page in pages.items() if name.startswith("ordinary/pipeline-nights-"))
+    for head in ("When it is slow", "Where it is going", "health over time"):
+        require(head in steady, f"the page of nights does not say {head!r}")
     shown = sum("<script>window.hostile=1</script>" in page["text"] for page in pages.values())
     require(shown >= 2, "a hostile name must be shown as text where its pipeline is listed and on its own page")
 
@@ -200,7 +228,8 @@ def script(program, folder, _given):
     modules = node_modules()
     with open(os.path.join(modules, "axe-core", "axe.min.js"), encoding="utf-8") as file:
         axe = file.read()
-    paths = make_report(program, folder, "ordinary", [orders()]) + make_report(program, folder, "hostile", hostile.requests())
+    paths = make_report(program, folder, "ordinary", [orders(), nights()]) + make_report(program, folder, "hostile", hostile.requests())
+    paths += render_sample(program, folder)
     validate(paths, modules)
     browser = open_browser(folder)
     try:

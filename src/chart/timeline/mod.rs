@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::clock::UnixNanos;
 use crate::model::metric::{Better, Metric};
-use crate::model::unit::{format_change_percent, parse_time};
+use crate::model::unit::parse_time;
 
 use super::axes::{Key, legend_height};
 use super::calendar;
@@ -152,12 +152,9 @@ pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<UnixNanos, D::E
 }
 
 impl Change {
-    /// `+31 %`, or points where shares are compared.
+    /// `+31 %`, or points where shares and scores are compared.
     fn words(&self, unit: Unit) -> String {
-        if unit == Unit::Share {
-            return unit.signed(self.after - self.before);
-        }
-        format_change_percent((self.after - self.before) / self.before * 100.0).replace('-', "−")
+        unit.change(self.before, self.after)
     }
 
     fn is_worse(&self, better: Better) -> bool {
@@ -237,10 +234,11 @@ impl Timeline {
             (n, 0) => format!("{} runs", said(n)),
             (n, failed) => format!("{} runs, {failed} failed", said(n)),
         };
-        let levels = self
-            .changes
-            .last()
-            .map(|change| format!("{} → {} · ", self.unit.text(change.before), self.unit.text(change.after)));
+        // Up and down say where the level went, and the colour whether that is good: so the words must, too.
+        let levels = self.changes.last().map(|change| {
+            let word = if change.is_worse(self.better) { "worse" } else { "better" };
+            format!("{} → {}, {word} · ", self.unit.text(change.before), self.unit.text(change.after))
+        });
         format!("{}{runs} · {}", levels.unwrap_or_default(), calendar::span(from, to))
     }
 

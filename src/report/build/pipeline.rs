@@ -106,7 +106,7 @@ fn tell(
     let chosen = choose(tracks, &busiest, findings, depth);
     let levels: Vec<Levels> = chosen.iter().map(|track| find_levels(track, findings, settings)).collect();
     let needed = settings.baseline_count_min + settings.newest_count_min;
-    let changed = last_change(&chosen, &levels);
+    let changed = last_change(&chosen, &levels, &busiest);
     Told {
         findings: findings.iter().map(|finding| (*finding).clone()).collect(),
         has_baseline: tracks.iter().any(|track| track.recent().len() >= needed),
@@ -236,13 +236,18 @@ fn gather(values: &[(f64, f64)], is_rate: bool) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Start of the newest run at which a duration changed: of the whole run, else of a step.
-fn last_change(chosen: &[&Track], levels: &[Levels]) -> Option<(UnixNanos, UnixNanos)> {
+/// Start of the newest run at which a duration of the busiest context changed: of the whole run, else of a step. A change
+/// elsewhere is none of the steps that are told. The page names that run by the same rule (`pages/pipeline.rs`).
+fn last_change(
+    chosen: &[&Track],
+    levels: &[Levels],
+    busiest: &BTreeMap<Metric, &Track>,
+) -> Option<(UnixNanos, UnixNanos)> {
+    let context = busiest.get(&Metric::Duration)?.context();
     let of = |whole: bool| {
-        let durations = chosen
-            .iter()
-            .zip(levels)
-            .filter(move |(track, _)| track.metric() == Metric::Duration && track.step().is_none() == whole);
+        let durations = chosen.iter().zip(levels).filter(move |(track, _)| {
+            track.metric() == Metric::Duration && track.step().is_none() == whole && track.context() == context
+        });
         durations
             .filter_map(|(track, levels)| {
                 let at = |place: usize| track.series.points[place].started_at;

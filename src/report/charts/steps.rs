@@ -40,7 +40,10 @@ pub(in crate::report) fn differential_steps(profile: &PipelineProfile, since: Op
         before_label,
         after_label,
         steps: rows.take(steps::STEPS_MAX).collect(),
-        whole: None,
+        whole: profile
+            .run_series(Metric::Duration)
+            .and_then(|series| series.changes.last())
+            .map(|change| (change.before, change.after)),
     };
     Some(draw(&Spec::StepComparison(spec), caption, table))
 }

@@ -80,16 +80,17 @@ fn usage_table(history: &ModelHistory, caption: String) -> Grid {
 /// CPU, memory and disk within one run, above its steps.
 pub(in crate::report) fn resources(profile: &PipelineProfile) -> Option<Drawn> {
     let used = profile.resources.as_ref().filter(|used| !used.samples.is_empty())?;
-    let panel = |quantity: &str, unit, value: fn(&ResourceSample) -> Option<f64>| {
-        let samples: Vec<_> = used.samples.iter().map(|sample| (sample.at_s, value(sample))).collect();
+    let told = told(&used.samples);
+    let panel = |quantity: &str, unit, value: fn(&Told<'_>) -> Option<f64>| {
+        let samples: Vec<_> = told.iter().map(|one| (one.sample.at_s, value(one))).collect();
         let known = samples.iter().any(|(_, value)| value.is_some());
         known.then(|| ResourcePanel { quantity: quantity.to_owned(), unit, samples, limit: None })
     };
     let panels: Vec<_> = [
-        panel("CPU, cores", Unit::Score, |sample| sample.cpu_cores),
-        panel("memory", Unit::Bytes, |sample| sample.memory_bytes),
-        panel("disk read", Unit::Bytes, |sample| sample.disk_read_bytes),
-        panel("disk written", Unit::Bytes, |sample| sample.disk_write_bytes),
+        panel("CPU, cores", Unit::Score, |one| one.sample.cpu_cores),
+        panel("memory", Unit::Bytes, |one| one.sample.memory_bytes),
+        panel("disk read", Unit::BytesPerSecond, |one| one.read),
+        panel("disk written", Unit::BytesPerSecond, |one| one.written),
     ]
     .into_iter()
     .flatten()
@@ -98,6 +99,7 @@ pub(in crate::report) fn resources(profile: &PipelineProfile) -> Option<Drawn> {
     let bars = run.map_or(&[][..], |run| &run.bars);
     let steps = bars.iter().map(|bar| StepSpan {
         step: clean::name(&bar.step),
+        parent: bar.parent.as_deref().map(clean::name),
         start_s: bar.start_s,
         duration_s: bar.duration_s,
     });
@@ -112,14 +114,33 @@ pub(in crate::report) fn resources(profile: &PipelineProfile) -> Option<Drawn> {
     };
     let caption = format!("{}: resources of run {}", clean::name(&profile.pipeline), clean::shorten(&used.run_id, 40));
     let heads = ["After", "#CPU, cores", "#Memory", "#Disk read", "#Disk written"];
-    let table = Grid::new(caption.clone(), &heads).fill(&used.samples, |sample| {
+    let rate = |bytes: f64| format!("{}/s", format_bytes(bytes));
+    let table = Grid::new(caption.clone(), &heads).fill(&told, |one| {
         vec![
-            Cell::text(format_duration(sample.at_s)),
-            Cell::number(sample.cpu_cores, significant),
-            Cell::number(sample.memory_bytes, format_bytes),
-            Cell::number(sample.disk_read_bytes, format_bytes),
-            Cell::number(sample.disk_write_bytes, format_bytes),
+            Cell::text(format_duration(one.sample.at_s)),
+            Cell::number(one.sample.cpu_cores, significant),
+            Cell::number(one.sample.memory_bytes, format_bytes),
+            Cell::number(one.read, rate),
+            Cell::number(one.written, rate),
         ]
     });
     Some(draw(&Spec::Resources(spec), caption, table))
+}
+
+/// A sample, with its bytes as bytes per second: samples do not come at even distances.
+struct Told<'a> {
+    sample: &'a ResourceSample,
+    read: Option<f64>,
+    written: Option<f64>,
+}
+
+// Of the first sample nobody knows since when it counts.
+fn told(samples: &[ResourceSample]) -> Vec<Told<'_>> {
+    let before = std::iter::once(None).chain(samples.iter().map(|sample| Some(sample.at_s)));
+    let rates = samples.iter().zip(before).map(|(sample, before)| {
+        let took = before.map(|before| sample.at_s - before).filter(|took| *took > 0.0);
+        let rate = |bytes: Option<f64>| bytes.zip(took).map(|(bytes, took)| bytes / took);
+        Told { sample, read: rate(sample.disk_read_bytes), written: rate(sample.disk_write_bytes) }
+    });
+    rates.collect()
 }

@@ -22,9 +22,23 @@ pub(in crate::report) fn cards(bundle: &Bundle) -> Vec<FindingView> {
     ordered
         .map(|(place, card)| match card {
             Either::Alert(alert) => FindingView::of_alert(alert, place, bundle),
-            Either::Finding(finding) => FindingView::of(finding, place, bundle),
+            Either::Finding(finding) => FindingView {
+                state: alert_of(bundle, finding).map(|alert| view::state_word(alert.state)),
+                ..FindingView::of(finding, place, bundle)
+            },
         })
         .collect()
+}
+
+/// The alert that a finding without one of its own moved with.
+fn alert_of<'a>(bundle: &'a Bundle, finding: &Finding) -> Option<&'a Alert> {
+    let id = finding.explanation.alert_id.as_ref()?;
+    bundle.alerts.iter().find(|alert| alert.id == *id)
+}
+
+/// Whether some alert stands for more than one of the findings.
+pub(in crate::report) fn several_in_one(bundle: &Bundle) -> bool {
+    orphans(bundle).iter().any(|finding| alert_of(bundle, finding).is_some())
 }
 
 enum Either<'a> {
@@ -75,6 +89,7 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
     minijinja::context! {
         verdict => view::value(VerdictView::of(bundle)),
         count => all,
+        together => several_in_one(bundle),
         left_out => all.saturating_sub(cards.len()),
         tally => view::value(tally),
         cards => view::value(cards),

@@ -55,6 +55,7 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
         worst => view::value(worst),
         more => found.saturating_sub(told),
         ailing => view::value(ailing(&ranked)),
+        ailing_more => ailing_more(&ranked),
         insufficient => bundle.verdict.verdict == VerdictWord::InsufficientData,
         pipelines => ranked.len(),
         without_card => ranked.len() - cards.len(),
@@ -105,26 +106,32 @@ pub(in crate::report) fn ranked(bundle: &Bundle) -> Vec<&PipelineProfile> {
 
 /// A pipeline that is in a bad way without having become worse.
 #[derive(Serialize)]
-struct Ailing {
-    badge: Badge,
-    name: String,
-    href: String,
-    reason: String,
+pub(in crate::report) struct Ailing {
+    pub badge: Badge,
+    pub name: String,
+    pub href: String,
+    pub reason: String,
 }
 
 /// What no finding speaks of: always failing, or gone silent. A page that only looks for changes would hide it.
-fn ailing(ranked: &[&PipelineProfile]) -> Vec<Ailing> {
-    let bad = |profile: &&&PipelineProfile| {
-        let low = matches!(profile.health.word, HealthWord::Critical | HealthWord::Poor);
-        low && !profile.findings.iter().any(|finding| finding.actionable)
-    };
+pub(in crate::report) fn ailing(ranked: &[&PipelineProfile]) -> Vec<Ailing> {
     let tell = |profile: &&PipelineProfile| Ailing {
         badge: health_badge(profile.health.word),
         name: clean::name(&profile.pipeline),
         href: page_name(&profile.pipeline, profile.service.as_deref()),
         reason: clean::shorten(&profile.health.reason, 200),
     };
-    ranked.iter().filter(bad).take(WORST_MAX).map(tell).collect()
+    ranked.iter().filter(|profile| is_ailing(profile)).take(WORST_MAX).map(tell).collect()
+}
+
+/// How many more there are than are told.
+pub(in crate::report) fn ailing_more(ranked: &[&PipelineProfile]) -> usize {
+    ranked.iter().filter(|profile| is_ailing(profile)).count().saturating_sub(WORST_MAX)
+}
+
+fn is_ailing(profile: &PipelineProfile) -> bool {
+    let low = matches!(profile.health.word, HealthWord::Critical | HealthWord::Poor);
+    low && !profile.findings.iter().any(|finding| finding.actionable)
 }
 
 fn card(profile: &PipelineProfile, place: usize) -> Card {
@@ -135,7 +142,7 @@ fn card(profile: &PipelineProfile, place: usize) -> Card {
     let mut facts = vec![
         ("median", p50),
         ("success", success),
-        ("7 days", week),
+        ("7 days on the 7 before", week),
         ("last change", last_change(profile)),
         ("runs", format_count_u64(profile.runs)),
     ];
@@ -173,8 +180,17 @@ fn last_change(profile: &PipelineProfile) -> String {
 
 /// The health grid as a table: sortable, and behind the sparklines.
 pub(in crate::report) fn overview(ranked: &[&PipelineProfile]) -> Grid {
-    let heads =
-        ["Pipeline", "Health", "#Score", "#Runs", "#Success (95 %)", "#Median", "#p95", "#7 days", "Last change"];
+    let heads = [
+        "Pipeline",
+        "Health",
+        "#Score",
+        "#Runs",
+        "#Success (95 %)",
+        "#Median",
+        "#p95",
+        "#7 days on the 7 before",
+        "Last change",
+    ];
     Grid::new("All pipelines", &heads).fill(ranked, |profile| {
         let duration = profile.metrics.iter().find(|summary| summary.metric == Metric::Duration);
         vec![
@@ -205,9 +221,15 @@ pub(in crate::report) fn cost(bundle: &Bundle) -> Option<Grid> {
     if dear.is_empty() {
         return None;
     }
-    let heads = ["Pipeline", "#Total", "#Share", "#Per run", "Trend", "Dearest model"];
+    let heads = ["Pipeline", "#Total", "#Share", "#Median run", "Trend", "Dearest model"];
     let all: f64 = dear.iter().map(|(_, _, total)| total).sum();
-    Some(Grid::new("Cost by pipeline", &heads).fill(&dear, |(profile, cost, total)| {
+    let data = &bundle.data_quality;
+    // A sum of money is read as that of a month: it is that of all that the store holds.
+    let caption = match data.first_run.as_deref().zip(data.last_run.as_deref()) {
+        Some((from, to)) => format!("Cost by pipeline, all runs from {} to {}", day(from), day(to)),
+        None => "Cost by pipeline, all runs".to_owned(),
+    };
+    Some(Grid::new(caption, &heads).fill(&dear, |(profile, cost, total)| {
         let trend = profile.trends.iter().find(|trend| trend.metric == Metric::Cost);
         let model = profile.models.first().map(|model| model.model.as_str());
         vec![
@@ -219,6 +241,12 @@ pub(in crate::report) fn cost(bundle: &Bundle) -> Option<Grid> {
             Cell::known(model),
         ]
     }))
+}
+
+/// `2026-05-01`.
+fn day(time: &str) -> String {
+    let said = crate::report::format::when(time);
+    said.get(..10).map_or(said.clone(), str::to_owned)
 }
 
 fn cost_total(bundle: &Bundle) -> Option<f64> {
@@ -260,7 +288,8 @@ fn quality(bundle: &Bundle) -> Quality {
             bundle.verdict.series_insufficient + bundle.verdict.series_checked
         )
     } else if unknown > 0 {
-        format!("{unknown} pipelines have too few runs for a score")
+        let (pipelines, have) = if unknown == 1 { ("pipeline", "has") } else { ("pipelines", "have") };
+        format!("{unknown} {pipelines} {have} too few runs for a score")
     } else if unsure {
         "The data has weaknesses".to_owned()
     } else {

@@ -3,8 +3,8 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::model::unit::{format_duration, format_share, format_usd};
-use crate::model::{Metric, Run};
+use crate::model::unit::{format_duration, format_share, format_usd, parse_time};
+use crate::model::{Better, Metric, Run};
 use crate::report::Bundle;
 use crate::report::charts::{self, Drawn};
 use crate::report::clean;
@@ -76,6 +76,7 @@ pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> 
         outcomes => view::value(outcomes(profile)),
         trends => view::value(trends(profile)),
         steps => view::value(steps(profile)),
+        steps_changed => since.is_some(),
         models => view::value((!profile.models.is_empty()).then(|| models(profile))),
         runs => view::value(runs(&profile.recent_runs)),
         baselines => view::value(baselines(profile)),
@@ -97,7 +98,7 @@ pub(in crate::report) fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> 
             if failing { ("bad", "✕", "Regression", since) } else { ("warn", "■", "Smaller regression", since) }
         }
         None if profile.baselines.is_empty() => {
-            let line = format!("{}: {} runs, no baseline yet", clean::name(&profile.pipeline), profile.runs);
+            let line = format!("{}: {}, no baseline yet", clean::name(&profile.pipeline), words::runs(profile.runs));
             ("unsure", "?", "Not enough data", line)
         }
         // Nothing became worse, but something is bad: no green either.
@@ -114,20 +115,29 @@ pub(in crate::report) fn verdict(profile: &PipelineProfile, bundle: &Bundle) -> 
     };
     let span = match (&profile.from, &profile.to) {
         (Some(from), Some(to)) => format!(
-            "{} runs, {} to {}",
-            profile.runs,
+            "{}, {} to {}",
+            words::runs(profile.runs),
             crate::report::format::when(from),
             crate::report::format::when(to)
         ),
-        _ => format!("{} runs", profile.runs),
+        _ => words::runs(profile.runs),
     };
     VerdictView { tone, glyph, word, line, coverage: span }
 }
 
+/// The run at which the duration last changed in the busiest context: of the whole run, else of a step. What steps took
+/// before and after (`before_s`, `after_s`) is split there.
 fn last_change(profile: &PipelineProfile) -> Option<String> {
-    let duration = profile.run_series(Metric::Duration).and_then(|series| series.changes.last());
-    let finding = || profile.findings.iter().find(|finding| finding.metric == Metric::Duration).map(|f| &f.since_run);
-    duration.map(|change| &change.run_id).or_else(finding).map(|run| clean::shorten(run, 24))
+    let whole = profile.run_series(Metric::Duration)?;
+    let of_steps = || {
+        let steps = profile.series.iter().filter(|series| {
+            series.step.is_some() && series.metric == Metric::Duration && series.context == whole.context
+        });
+        let changes = steps.filter_map(|series| series.changes.last());
+        changes.filter_map(|change| Some((parse_time(&change.time).ok()?, change))).max_by_key(|(at, _)| *at)
+    };
+    let change = whole.changes.last().or_else(|| of_steps().map(|(_, change)| change))?;
+    Some(clean::shorten(&change.run_id, 24))
 }
 
 /// Six numbers at a glance.
@@ -145,19 +155,18 @@ fn facts(profile: &PipelineProfile) -> Vec<(&'static str, String, String)> {
     });
     facts.push(("Success rate", rate.map_or(UNKNOWN.to_owned(), |e| format_share(e.value)), interval));
     for (label, metric) in [
-        ("Cost per run", Metric::Cost),
-        ("Peak memory", Metric::PeakMemory),
-        ("Quality", Metric::Quality),
-        ("Throughput", Metric::Throughput),
+        ("Median cost", Metric::Cost),
+        ("Median peak memory", Metric::PeakMemory),
+        ("Median quality", Metric::Quality),
+        ("Median throughput", Metric::Throughput),
     ] {
         if let Some(summary) = find(metric) {
             let total =
                 summary.total.filter(|_| metric == Metric::Cost).map(|total| format!("{} in all", format_usd(total)));
-            let p95 = || {
-                format!(
-                    "p95 {}",
-                    summary.p95.map_or(UNKNOWN.to_owned(), |v| crate::model::unit::format_metric(metric, v))
-                )
+            // Where more is better the 95th percentile is that of the best runs: nobody asks for it.
+            let p95 = || match (summary.p95, metric.better()) {
+                (Some(p95), Better::Lower) => format!("p95 {}", crate::model::unit::format_metric(metric, p95)),
+                _ => format!("of {}", words::runs(summary.n)),
             };
             let p50 = summary.p50.map_or(UNKNOWN.to_owned(), |v| crate::model::unit::format_metric(metric, v));
             facts.push((label, p50, total.unwrap_or_else(p95)));
@@ -203,7 +212,11 @@ fn steady(profile: &PipelineProfile) -> Option<Drawn> {
 
 fn spreads(profile: &PipelineProfile) -> Vec<Drawn> {
     // The whole run's duration, then whatever has changed.
-    let wanted = profile.series.iter().enumerate().filter(|(place, series)| *place == 0 || !series.changes.is_empty());
+    // Runs that succeed or fail are no spread: each value of a rate is 0 or 1.
+    let wanted =
+        profile.series.iter().enumerate().filter(|(place, series)| {
+            series.metric != Metric::SuccessRate && (*place == 0 || !series.changes.is_empty())
+        });
     wanted.filter_map(|(place, series)| charts::spread(profile, series, place)).take(SPREADS_MAX).collect()
 }
 
@@ -237,7 +250,9 @@ pub(in crate::report) fn metrics(profile: &PipelineProfile) -> Grid {
 /// How runs ended.
 pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
     let o = profile.outcomes;
-    let rows = [
+    let ended = o.success + o.failure + o.timed_out + o.cancelled + o.skipped + o.unknown;
+    let open = profile.runs.saturating_sub(ended);
+    let mut rows = vec![
         ("success", o.success),
         ("failure", o.failure),
         ("timed out", o.timed_out),
@@ -245,6 +260,9 @@ pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
         ("skipped", o.skipped),
         ("unknown", o.unknown),
     ];
+    if open > 0 {
+        rows.push(("still open", open));
+    }
     #[allow(clippy::cast_precision_loss, reason = "counts of runs lie far below 2^53")]
     let share = |count: u64| (profile.runs > 0).then(|| count as f64 / profile.runs as f64);
     Grid::new("How runs ended", &["Outcome", "#Runs", "#Share"]).fill(&rows, |(word, count)| {
@@ -270,7 +288,7 @@ pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
     })
 }
 
-/// Every step.
+/// Every step, and how far its median moved.
 pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
     let row = |step: &StepProfile| {
         let both = step.before_s.zip(step.after_s).filter(|(before, _)| *before > 0.0);
@@ -286,8 +304,13 @@ pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
             Cell::number(step.cost_usd, format_usd),
         ]
     };
-    let heads = ["Step", "#Runs", "#Median", "#p95", "#p99", "#Change", "#Failed", "#Retries", "#Cost"];
-    Grid::new("Steps", &heads).fill(&profile.steps, row)
+    let heads = ["Step", "#Times", "#Median", "#p95", "#p99", "#Change", "#Failed", "#Retries", "#Cost in all"];
+    let caption = match (profile.steps.iter().any(|step| step.before_s.is_some()), last_change(profile)) {
+        (false, _) => "Steps".to_owned(),
+        (true, Some(run)) => format!("Steps; change: the median since run {run} against that before"),
+        (true, None) => "Steps; change: the median of the newer half of the runs against that of the older".to_owned(),
+    };
+    Grid::new(caption, &heads).fill(&profile.steps, row)
 }
 
 /// Use of models.

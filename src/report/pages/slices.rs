@@ -61,10 +61,10 @@ const HEADS: [&str; 14] = [
     "#Tokens in",
     "#Tokens out",
     "#Memory",
-    "#CPU",
+    "#CPU time",
     "#Throughput",
     "#Quality",
-    "#Retries",
+    "#Retries in all",
 ];
 
 fn grid(caption: &str, first: &'static str, slices: &[&Slice], several: bool) -> Option<Grid> {
@@ -98,7 +98,7 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
     let heads = [
         "Step",
         "Where and when",
-        "#Runs",
+        "#Times",
         "#Success (95 %)",
         "#p50",
         "#p95",
