@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -64,6 +64,8 @@ struct Shared {
     own: Own,
     readiness: Readiness,
     pipelines: Arc<Mutex<Option<Computed>>>,
+    /// Held by who computes them.
+    computing: Arc<Mutex<()>>,
 }
 
 impl Server {
@@ -96,7 +98,7 @@ impl<S: Sink> Server<S> {
         };
         let (reporter, sink) = (own.clone(), door.sink.clone());
         let health_readiness = readiness.clone();
-        let shared = Shared { own, readiness, pipelines: Arc::default() };
+        let shared = Shared { own, readiness, pipelines: Arc::default(), computing: Arc::default() };
         let on_grpc = guarded(routes.add_service(service.clone()).into_axum_router());
         let on_http = guarded(
             http::router(door).merge(own_pages(shared)).route_service("/perfline.v1.Perfline/{*method}", service),
@@ -231,15 +233,27 @@ impl Shared {
 
     /// Judging every series takes a while: scrapes that follow closely share one answer.
     fn pipelines(&self) -> Result<Arc<Vec<Family>>, StoreError> {
-        let mut known = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, families)) = known.as_ref()
+        let known = || self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = known();
+        if let Some((at, families)) = &before
             && at.elapsed() < PIPELINES_EVERY
         {
             return Ok(Arc::clone(families));
         }
-        let store = &self.own.store;
-        let families = Arc::new(pipelines_of(store)?);
-        *known = Some((Instant::now(), Arc::clone(&families)));
+        // One computes; who comes meanwhile gets the last answer rather than a thread to wait on.
+        let _only = match (self.computing.try_lock(), before) {
+            (Ok(only), _) => only,
+            (Err(TryLockError::WouldBlock), Some((_, families))) => return Ok(families),
+            (Err(TryLockError::WouldBlock), None) => self.computing.lock().unwrap_or_else(PoisonError::into_inner),
+            (Err(TryLockError::Poisoned(only)), _) => only.into_inner(),
+        };
+        if let Some((at, families)) = known()
+            && at.elapsed() < PIPELINES_EVERY
+        {
+            return Ok(families);
+        }
+        let families = Arc::new(pipelines_of(&self.own.store)?);
+        *self.pipelines.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&families)));
         Ok(families)
     }
 }

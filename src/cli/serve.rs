@@ -105,7 +105,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         load_interval: config.store.load_interval.0,
         run_idle_timeout: config.store.run_idle_timeout.0,
         prices: prices(None, named(&config.prices.file))?,
-        confined: true,
+        serves: true,
         veil: veil(args.anonymize.as_deref(), named(&config.anonymize.key_file), &rules)?,
         ..StoreOptions::new(config.store.path.clone())
     };

@@ -5,6 +5,10 @@ use super::schema::{Id, KEY_VALUE, Kind, Label, Message, Role};
 use super::value::DEPTH_MAX;
 use super::wire::{Cursor, Field, WireError};
 
+/// Entries of one message's lists at most: events and links of a span, counts and quantiles of a point, members of an
+/// array. An entry may take a byte on the wire, and many times that as a column.
+pub(super) const PARTS_MAX: usize = 1 << 17;
+
 /// How strictly a request is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checker {
@@ -96,7 +100,7 @@ impl Checker {
         if depth > DEPTH_MAX {
             return Err(WireError::Depth);
         }
-        let mut attributes = 0;
+        let (mut attributes, mut parts) = (0, 0);
         let (mut trace_id, mut span_id) = (false, false);
         let mut cursor = Cursor::new(raw);
         while let Some((number, field)) = cursor.field()? {
@@ -111,7 +115,13 @@ impl Checker {
                 Kind::Id(Id::Span) => span_id = true,
                 kind => attributes += usize::from(is_attribute(kind)),
             }
+            if spec.label == Label::Repeated {
+                parts += entries_in(spec.kind, field);
+            }
             self.field(spec.kind, spec.label, field, depth)?;
+        }
+        if parts > PARTS_MAX {
+            return Err(WireError::Parts);
         }
         if message.needs_ids && !trace_id {
             return Err(WireError::TraceId);
@@ -179,6 +189,16 @@ fn short_field(raw: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     match raw {
         [first, length @ 0..0x80, rest @ ..] if *first == tag => rest.split_at_checked(usize::from(*length)),
         _ => None,
+    }
+}
+
+/// How many entries of a list a field holds: one, or where they are packed at most so many.
+#[inline]
+fn entries_in(kind: Kind, field: Field<'_>) -> usize {
+    match (kind, field) {
+        (Kind::Fixed64 | Kind::Double, Field::Len(packed)) => packed.len() / 8,
+        (Kind::Uint64, Field::Len(packed)) => packed.len(),
+        _ => 1,
     }
 }
 
@@ -253,7 +273,33 @@ pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::{
+        Histogram, HistogramDataPoint, Metric, ResourceMetrics, ScopeMetrics, metric::Data,
+    };
+    use prost::Message as _;
+
+    use super::super::schema::request;
     use super::*;
+    use crate::model::Signal;
+
+    #[test]
+    fn a_list_of_too_many_entries_makes_its_item_unfit_and_no_other() {
+        let point =
+            |count: usize| HistogramDataPoint { bucket_counts: vec![1; count], ..HistogramDataPoint::default() };
+        let data = Data::Histogram(Histogram {
+            data_points: vec![point(PARTS_MAX), point(PARTS_MAX + 1)],
+            ..Histogram::default()
+        });
+        let metrics = vec![Metric { name: "latency".to_owned(), data: Some(data), ..Metric::default() }];
+        let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+        let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+        let checker = Checker { attributes_max: 10, strict: false };
+        let census = checker.census(request(Signal::Metrics), &body).unwrap();
+        assert_eq!(census.items, 1);
+        assert_eq!(census.by_reason().collect::<Vec<_>>(), [(Reason::Parts, 1)]);
+    }
 
     #[test]
     fn a_plain_attribute_is_one_that_the_full_check_takes() {

@@ -13,6 +13,8 @@ pub enum Reason {
     Utf8,
     /// More attributes than the limit.
     Attributes,
+    /// A list of more entries than the limit.
+    Parts,
     /// Values nested deeper than the limit.
     Depth,
     /// JSON: a value of another type than the field's, or out of its range.
@@ -23,8 +25,16 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order in which counters are listed.
-    pub const ALL: [Self; 7] =
-        [Self::TraceId, Self::SpanId, Self::Utf8, Self::Attributes, Self::Depth, Self::Value, Self::EnumName];
+    pub const ALL: [Self; 8] = [
+        Self::TraceId,
+        Self::SpanId,
+        Self::Utf8,
+        Self::Attributes,
+        Self::Parts,
+        Self::Depth,
+        Self::Value,
+        Self::EnumName,
+    ];
 
     /// The label in metrics and messages.
     #[must_use]
@@ -34,6 +44,7 @@ impl Reason {
             Self::SpanId => "span_id",
             Self::Utf8 => "invalid_utf8",
             Self::Attributes => "too_many_attributes",
+            Self::Parts => "too_many_entries",
             Self::Depth => "nested_too_deep",
             Self::Value => "invalid_value",
             Self::EnumName => "enum_name",
@@ -47,6 +58,7 @@ impl Reason {
             WireError::SpanId => Some(Self::SpanId),
             WireError::Utf8 => Some(Self::Utf8),
             WireError::Attributes => Some(Self::Attributes),
+            WireError::Parts => Some(Self::Parts),
             WireError::Depth => Some(Self::Depth),
             WireError::Truncated | WireError::Varint | WireError::Tag | WireError::WireType => None,
         }

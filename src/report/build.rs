@@ -67,8 +67,8 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
     let compared = read.depth.compared.then(|| comparison(&mut told));
-    let data_quality = quality::describe(&read, &told, &verdict, store.stats().rows_undecodable, now);
-    let present = quality::present(read.quality.store_last_ns, now);
+    let present = quality::present(read.quality.store_last_ns, store.receives_since(), now);
+    let data_quality = quality::describe(&read, &told, &verdict, store.stats().rows_undecodable, (present, now));
     Ok(Bundle {
         schema_version: SCHEMA_VERSION,
         kind: Some(kind),

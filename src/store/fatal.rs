@@ -31,6 +31,13 @@ pub(super) fn stop_where_only_a_restart_helps(error: &StoreError) {
     }
 }
 
+/// The loader outlives the log's thread, so that only a fault of ours can have ended it: to go on would acknowledge what
+/// nobody loads. The log keeps everything, and the next start loads it.
+pub(super) fn stop_without_loader() {
+    tracing::error!("the loader has ended by a fault: perfline ends here, start it again; the log keeps everything");
+    std::process::exit(EXIT_INTERNAL);
+}
+
 /// An error with its causes.
 pub(super) fn told(error: &StoreError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());

@@ -206,6 +206,10 @@ impl Loader {
                 self.load_until_it_goes_through();
                 if !self.given_up {
                     job(&self.connection);
+                    if self.stats.forgets.swap(false, Relaxed) {
+                        // All that came was loaded: it holds nothing but what it knows.
+                        self.builder = None;
+                    }
                 }
             }
         }

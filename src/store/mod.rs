@@ -51,7 +51,7 @@ use duckdb::Connection;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::model::Policy;
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, UnixNanos};
 use crate::model::live::Live;
 use crate::otlp::conventions::Rules;
 use crate::otlp::veil::Veil;
@@ -74,6 +74,7 @@ struct Inner {
     prices: Live<Prices>,
     veil: Option<Arc<Veil>>,
     clock: Clock,
+    receives_since: Option<UnixNanos>,
     policy: Live<Policy>,
     /// Held while the store is evaluated: two at a time would tell everything twice.
     evaluating: Mutex<()>,
@@ -124,6 +125,7 @@ impl Store {
             prices,
             veil: options.veil.clone(),
             clock: options.clock,
+            receives_since: options.serves.then(|| options.clock.now()),
             policy: Live::default(),
             evaluating: Mutex::new(()),
             submissions: Mutex::new(Some(submissions)),
@@ -137,7 +139,9 @@ impl Store {
             tip,
             threads: Mutex::new(threads),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        store.clear_way_out();
+        Ok(store)
     }
 
     /// The file.
@@ -172,6 +176,12 @@ impl Store {
     /// Gives up a queue with what waits in it: its segments go.
     pub fn forget_queue(&self, name: &QueueName) -> Result<(), StoreError> {
         Ok(self.inner.segments.forget(name)?)
+    }
+
+    /// Since when a service would have received what came; none where no service has it open.
+    #[must_use]
+    pub fn receives_since(&self) -> Option<UnixNanos> {
+        self.inner.receives_since
     }
 
     /// Where the present comes from.

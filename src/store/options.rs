@@ -38,9 +38,10 @@ pub struct StoreOptions {
     pub prices: Arc<Prices>,
     /// Names become pseudonyms before anything is stored; `None`: they stay.
     pub veil: Option<Arc<Veil>>,
-    /// Whether SQL reaches no file but the store's own and those in its [`super::out_folder`]: a service answers
-    /// questions of others with its own rights.
-    pub confined: bool,
+    /// Whether a service opens it, which receives from here on: silence is then heard. A service answers questions of
+    /// others with its own rights, so that SQL reaches no file but the store's own and those in its
+    /// [`super::out_folder`].
+    pub serves: bool,
     /// Where the present comes from.
     pub clock: Clock,
 }
@@ -60,7 +61,7 @@ impl StoreOptions {
             on_damage: OnDamage::Stop,
             prices: Arc::new(Prices::default()),
             veil: None,
-            confined: false,
+            serves: false,
             clock: Clock::Wall,
         }
     }
@@ -77,7 +78,7 @@ pub(super) fn connect(options: &StoreOptions) -> Result<Connection, StoreError> 
         }
     });
     let connection = opened?;
-    if options.confined {
+    if options.serves {
         confine(&connection, &options.path).map_err(StoreError::sql("keep DuckDB to its own files"))?;
     }
     Ok(connection)

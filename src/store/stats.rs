@@ -95,6 +95,8 @@ pub(crate) struct LoaderStats {
     pub(super) lag_ns: AtomicU64,
     /// The last load failed.
     pub(super) failing: AtomicBool,
+    /// A job took away rows that the loader may know to be stored.
+    pub(super) forgets: AtomicBool,
     commits: AtomicU64,
     commit_busy_ns: AtomicU64,
     checkpoints: AtomicU64,

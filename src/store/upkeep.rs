@@ -1,12 +1,17 @@
 //! Looking after a store: copies that are checked, retention, files for other tools.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use duckdb::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, out_folder, sql};
 use crate::model::clock::UnixNanos;
+
+/// How the folders begin in which files wait until they are handed on.
+const WAY_OUT: &str = ".perfline-";
 
 /// Rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +92,17 @@ impl Store {
     pub(crate) fn way_out(&self) -> std::io::Result<tempfile::TempDir> {
         let folder = out_folder(self.path());
         std::fs::create_dir_all(&folder)?;
-        tempfile::tempdir_in(folder)
+        tempfile::Builder::new().prefix(WAY_OUT).tempdir_in(folder)
+    }
+
+    /// Takes away what an end amid a backup or an export left there.
+    pub(super) fn clear_way_out(&self) {
+        let Ok(entries) = std::fs::read_dir(out_folder(self.path())) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(WAY_OUT)) {
+            if let Err(error) = std::fs::remove_dir_all(entry.path()) {
+                tracing::warn!(%error, path = %entry.path().display(), "a copy that was never finished could not be deleted");
+            }
+        }
     }
 
     /// Copies everything that is acknowledged into a new DuckDB file, which must not exist. Nothing is loaded meanwhile.
@@ -109,7 +124,12 @@ impl Store {
     /// Takes away what is older or too much, whole runs at a time, and checkpoints.
     pub fn prune(&self, request: PruneRequest) -> Result<Pruned, StoreError> {
         self.flush()?;
-        self.write(move |connection, _| prune(connection, request))?
+        let stats = Arc::clone(&self.inner.loader_stats);
+        self.write(move |connection, _| {
+            // Also where it fails: what the loader knows to be stored may be gone.
+            stats.forgets.store(true, Relaxed);
+            prune(connection, request)
+        })?
     }
 
     /// Writes a view into a file, through a file beside it that is moved into place. What comes meanwhile is loaded: it

@@ -241,10 +241,11 @@ async fn a_connection_that_says_nothing_is_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_that_grows_as_protobuf_is_bounded_by_what_it_becomes() {
-    let numbers = "0,".repeat(300_000) + "0";
+    let numbers = "0,".repeat(100_000) + "0";
+    let point = format!(r#"{{"timeUnixNano":"1","count":"0","explicitBounds":[{numbers}]}}"#);
     let document = format!(
         r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"h","histogram":{{"aggregationTemporality":2,
-        "dataPoints":[{{"timeUnixNano":"1","count":"0","explicitBounds":[{numbers}]}}]}}}}]}}]}}]}}"#
+        "dataPoints":[{point},{point},{point}]}}}}]}}]}}]}}"#
     );
     let with_limit = async |bytes: usize| {
         let door = door_with(Memory::default(), |state| set(state, |to| to.limits.body_bytes_max = bytes)).await;

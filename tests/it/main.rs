@@ -22,6 +22,7 @@ mod late;
 mod metrics;
 mod report_build;
 mod report_history;
+mod retention;
 mod scenario;
 mod screen;
 mod support;

@@ -30,7 +30,7 @@ pub(super) fn veil(key: &Key, text: &str) -> String {
         }
         if word_from < uuid_to {
             // A part of it may be all letters.
-            push_hex(&head[word_from..at], &key.hash(head[word_from..at].as_bytes()), &mut out);
+            push_hex(&head[word_from..at], &key.hash(&head.as_bytes()[word_from..at]), &mut out);
         } else {
             push_word(key, &head[word_from..at], before, after, &mut out);
         }

@@ -48,12 +48,15 @@ pub enum WireError {
     /// More attributes in one message than the limit allows.
     #[error("too many attributes")]
     Attributes,
+    /// A list of more entries than any program sends.
+    #[error("a list has too many entries")]
+    Parts,
 }
 
 impl WireError {
     /// Whether only the item that holds it is refused; otherwise the whole body is.
     #[must_use]
     pub fn is_item_level(self) -> bool {
-        matches!(self, Self::Utf8 | Self::Depth | Self::TraceId | Self::SpanId | Self::Attributes)
+        matches!(self, Self::Utf8 | Self::Depth | Self::TraceId | Self::SpanId | Self::Attributes | Self::Parts)
     }
 }

@@ -74,7 +74,7 @@ pub fn health_of_all(store: &Store) -> Result<Vec<PipelineHealth>, StoreError> {
     let verdicts = crate::detect::verdicts(store)?;
     let settings = crate::detect::settings(store)?;
     let (profiles, quality, runs) = store.reader()?.in_snapshot(read)?;
-    let present = quality::present(quality.store_last_ns, store.clock().now());
+    let present = quality::present(quality.store_last_ns, store.receives_since(), store.clock().now());
     let tracks = collect_tracks(&runs, StepValues::default());
     Ok(parallel::map(&profiles, |row| {
         let Owner { pipeline, service } = row.owner.clone();

@@ -18,11 +18,18 @@ const LIVE_NS: i64 = 24 * 3_600 * 1_000_000_000;
 /// A pipeline's usual interval is never taken for shorter, seconds: bursts are no rhythm.
 const INTERVAL_MIN_S: f64 = 3_600.0;
 
-/// Against which moment silence is measured: the present of a store that still receives, else its newest run.
-/// Imported history is judged like live data.
-pub(super) fn present(store_last_ns: Option<UnixNanos>, now: UnixNanos) -> UnixNanos {
+/// Against which moment silence is measured: the present of a store that still receives, else its newest run, and what a
+/// service has listened for in vain since. Imported history is judged like live data.
+pub(super) fn present(
+    store_last_ns: Option<UnixNanos>,
+    receives_since: Option<UnixNanos>,
+    now: UnixNanos,
+) -> UnixNanos {
     match store_last_ns {
-        Some(newest) if now.saturating_sub(newest) > LIVE_NS => newest,
+        Some(newest) if now.saturating_sub(newest) > LIVE_NS => {
+            let silence = receives_since.map_or(0, |since| now.saturating_sub(since.max(newest)).max(0));
+            newest.saturating_add(silence)
+        }
         _ => now,
     }
 }
@@ -50,7 +57,7 @@ pub(super) fn describe(
     told: &BTreeMap<Owner, Told>,
     verdict: &Verdict,
     undecodable: u64,
-    now: UnixNanos,
+    (present, now): (UnixNanos, UnixNanos),
 ) -> DataQuality {
     let row = &read.quality;
     let drop = (undecodable > 0).then(|| Drop {
@@ -65,11 +72,16 @@ pub(super) fn describe(
         first_run: row.first_ns.map(format_time),
         last_run: row.last_ns.map(format_time),
         drops: drop.into_iter().collect(),
-        notes: notes(read, told, verdict, now),
+        notes: notes(read, told, verdict, (present, now)),
     }
 }
 
-fn notes(read: &Read, told: &BTreeMap<Owner, Told>, verdict: &Verdict, now: UnixNanos) -> Vec<Note> {
+fn notes(
+    read: &Read,
+    told: &BTreeMap<Owner, Told>,
+    verdict: &Verdict,
+    (present, now): (UnixNanos, UnixNanos),
+) -> Vec<Note> {
     let row = &read.quality;
     let note = |warning: bool, text: String| Note { warning, pipeline: None, text };
     let mut notes = Vec::new();
@@ -92,11 +104,16 @@ fn notes(read: &Read, told: &BTreeMap<Owner, Told>, verdict: &Verdict, now: Unix
     if let Some(newest) = row.store_last_ns.filter(|newest| now.saturating_sub(*newest) > LIVE_NS) {
         #[allow(clippy::cast_precision_loss, reason = "seconds, not nanoseconds, matter here")]
         let age = format_duration(now.saturating_sub(newest) as f64 / 1e9);
-        let text = format!(
-            "the newest run started {} ({age} before this report): read as history, silence is measured against that run",
-            format_minute(newest)
-        );
-        notes.push(note(false, text));
+        #[allow(clippy::cast_precision_loss, reason = "seconds, not nanoseconds, matter here")]
+        let silence_s = present.saturating_sub(newest) as f64 / 1e9;
+        let is_silent = silence_s >= INTERVAL_MIN_S;
+        let measured = if is_silent {
+            format!("none has come in the {} that this service has listened since", format_duration(silence_s))
+        } else {
+            "read as history, silence is measured against that run".to_owned()
+        };
+        let text = format!("the newest run started {} ({age} before this report): {measured}", format_minute(newest));
+        notes.push(note(is_silent, text));
     }
     let (unpriced, calls) = super::models::unpriced(read.model_days.values().flatten());
     if unpriced > 0 {
@@ -132,4 +149,22 @@ fn young(read: &Read, told: &BTreeMap<Owner, Told>) -> Vec<Note> {
             text: format!("no series has enough values for a baseline: {} runs so far", row.runs),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_NS: i64 = 3_600 * 1_000_000_000;
+
+    #[test]
+    fn history_is_as_fresh_as_its_newest_run_and_a_service_hears_silence() {
+        let now = 1_000 * HOUR_NS;
+        let week_old = Some(now - 168 * HOUR_NS);
+        assert_eq!(present(Some(now - HOUR_NS), None, now), now);
+        assert_eq!(present(week_old, None, now), now - 168 * HOUR_NS);
+        // It listened all the time, or for the last two hours.
+        assert_eq!(present(week_old, Some(now - 500 * HOUR_NS), now), now);
+        assert_eq!(present(week_old, Some(now - 2 * HOUR_NS), now), now - 166 * HOUR_NS);
+    }
 }

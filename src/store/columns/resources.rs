@@ -16,6 +16,10 @@ use crate::store::StoreError;
 /// Facts of resources are kept for this many; then all are forgotten and read again.
 const FACTS_MAX: usize = 10_000;
 
+/// Ids that are known to be stored: of each kind so many; then all are forgotten, and what comes again is asked of the
+/// store.
+const IDS_MAX: usize = 65_536;
+
 /// Resources and scopes that are stored, and those that are not yet.
 pub(super) struct ResourceRows {
     resources: HashSet<u64>,
@@ -42,8 +46,8 @@ struct Last<T> {
 impl ResourceRows {
     pub(super) fn stored_in(connection: &Connection) -> Result<Self, StoreError> {
         Ok(Self {
-            resources: ids(connection, "select resource_id from resources")?,
-            scopes: ids(connection, "select scope_id from scopes")?,
+            resources: ids(connection, &format!("select resource_id from resources limit {IDS_MAX}"))?,
+            scopes: ids(connection, &format!("select scope_id from scopes limit {IDS_MAX}"))?,
             facts: HashMap::new(),
             last_resource: Last::default(),
             last_scope: Last::default(),
@@ -94,7 +98,7 @@ impl ResourceRows {
             self.facts.clear();
         }
         self.facts.insert(id, Arc::clone(&facts));
-        if self.resources.insert(id) {
+        if is_new(&mut self.resources, id) {
             self.describe_resource(id, resource, &facts, &attributes);
         }
         facts
@@ -147,7 +151,7 @@ impl ResourceRows {
         let id = xxh3_64_with_seed(scope.raw, xxh3_64(scope.schema_url.as_bytes()));
         let facts = Arc::new(rules.scope_traits(scope.name));
         self.last_scope = Last { at: Some(at).filter(|(_, length)| *length > 0), id, facts, is_read: false };
-        if self.scopes.insert(id) {
+        if is_new(&mut self.scopes, id) {
             let attributes: Vec<(&str, AttrValue<'_>)> = scope.attributes().collect();
             self.scope_rows.push(
                 json!({
@@ -170,6 +174,13 @@ impl ResourceRows {
             Small { table: "resource_facts", key: &["resource_id"], rows: std::mem::take(&mut self.fact_rows) },
         ]
     }
+}
+
+fn is_new(known: &mut HashSet<u64>, id: u64) -> bool {
+    if known.len() >= IDS_MAX && !known.contains(&id) {
+        known.clear();
+    }
+    known.insert(id)
 }
 
 fn attributes_json(attributes: &[(&str, AttrValue<'_>)]) -> Option<String> {

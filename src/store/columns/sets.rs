@@ -32,6 +32,8 @@ pub(super) const PLACES: usize = 4;
 const SHARED_VALUES_MAX: usize = 64;
 /// Sets that are remembered; beyond it fewer keys are shared.
 const SETS_MAX: usize = 16_384;
+/// Bytes of their contents: sets of many long values are fewer.
+const SETS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Keys that are remembered; attributes under further ones lie in `more`.
 const KEYS_MAX: usize = 4_096;
 /// Longest key that is remembered, and longest value that is shared, bytes.
@@ -76,6 +78,8 @@ pub(super) struct SpanSets {
     sets: HashMap<u128, u32, BuildHasherDefault<Identity>>,
     /// By content as it is stored, so that a restart finds the sets again.
     stored: HashMap<Box<str>, u32, RandomState>,
+    /// Bytes of those contents.
+    stored_bytes: usize,
     next_id: u32,
     shared_max: usize,
     /// Keys themselves multiply: nothing is shared any more.
@@ -105,7 +109,9 @@ impl SpanSets {
     pub(super) fn stored_in(connection: &Connection) -> Result<Self, StoreError> {
         let found = Set::stored_in(connection, SETS_MAX).map_err(StoreError::sql("read span sets"))?;
         let mut sets = Self::new(found.iter().map(|(id, _)| id + 1).max().unwrap_or(1));
-        sets.stored.extend(found.into_iter().map(|(id, set)| (set.content().into_boxed_str(), id)));
+        for (id, set) in found {
+            sets.remember(set.content(), id);
+        }
         Ok(sets)
     }
 
@@ -115,6 +121,7 @@ impl SpanSets {
             numbers: HashMap::default(),
             sets: HashMap::default(),
             stored: HashMap::default(),
+            stored_bytes: 0,
             next_id,
             shared_max: SHARED_VALUES_MAX,
             is_loose: false,
@@ -310,13 +317,14 @@ impl SpanSets {
 
     /// Whether there were too many sets: then fewer keys are shared from here on.
     fn is_crowded(&mut self) -> bool {
-        if self.sets.len() < SETS_MAX {
+        if self.sets.len() < SETS_MAX && self.stored_bytes < SETS_BYTES_MAX {
             return false;
         }
         self.is_loose = self.shared_max == 0;
         self.shared_max /= 4;
         self.sets.clear();
         self.stored.clear();
+        self.stored_bytes = 0;
         for key in &mut self.keys {
             key.tighten(self.shared_max);
         }
@@ -331,8 +339,13 @@ impl SpanSets {
         let set_id = self.next_id;
         self.next_id += 1;
         self.rows.push(set.row(set_id));
-        self.stored.insert(content.into_boxed_str(), set_id);
+        self.remember(content, set_id);
         set_id
+    }
+
+    fn remember(&mut self, content: String, set_id: u32) {
+        self.stored_bytes += content.len();
+        self.stored.insert(content.into_boxed_str(), set_id);
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::record::{Entry, Position};
 use super::{Appender, LogError, Place};
 use crate::otlp::sink::{Accepted, SubmitError};
+use crate::store::fatal::stop_without_loader;
 use crate::store::loader::Work;
 
 /// At most this many bytes share one sync.
@@ -166,7 +167,9 @@ impl LogWriter {
         let mut answers = Vec::with_capacity(waiting.len());
         for ((request, end), waiter) in group.into_iter().zip(ends).zip(waiting) {
             let place = Place::of(&Entry { request, end });
-            drop(self.loader.send(Work::Load { place, permit: waiter.permit }));
+            if self.loader.send(Work::Load { place, permit: waiter.permit }).is_err() {
+                stop_without_loader();
+            }
             answers.push(waiter.done);
         }
         for answer in answers {

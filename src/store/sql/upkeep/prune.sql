@@ -72,3 +72,32 @@ delete from run_traces where run_key in (select run_key from prune_runs);
 delete from run_resources where run_key in (select run_key from prune_runs);
 
 delete from run_rows where run_key in (select run_key from prune_runs);
+
+-- What no row names any more. A resource may wait for its runs to be derived.
+create or replace temp table prune_kept_blocks as
+select resource_id, scope_id
+from span_rows
+union
+select resource_id, scope_id
+from point_rows
+union
+select resource_id, scope_id
+from log_rows;
+
+create or replace temp table prune_kept_ids as
+select resource_id
+from prune_kept_blocks
+union
+select resource_id
+from run_resources
+union
+select resource_id
+from pending_resources;
+
+delete from resources where resource_id not in (select resource_id from prune_kept_ids);
+
+delete from resource_facts where resource_id not in (select resource_id from prune_kept_ids);
+
+delete from scopes where scope_id not in (select scope_id from prune_kept_blocks);
+
+delete from span_sets where set_id not in (select set_id from span_rows);
