@@ -36,6 +36,9 @@ LOOKS = {
     "dark phone": (360, 740, "dark"),
     "wide": (1600, 1000, "light"),
 }
+# Pages of pipelines with hostile names have the parts of any other: what may differ shows wide in one theme, narrow in the
+# other.
+HOSTILE_LOOKS = ("light", "dark phone")
 SLOWER_FROM = 31
 
 
@@ -107,6 +110,11 @@ def open_browser(folder):
 def named(path):
     """folder/page.html"""
     return "/".join(path.split(os.sep)[-2:])
+
+
+def looks_of(path):
+    """The looks in which a page is judged."""
+    return HOSTILE_LOOKS if named(path).startswith("hostile/pipeline-") else tuple(LOOKS)
 
 
 def open_page(browser, path, look):
@@ -233,16 +241,16 @@ def script(program, folder, _given):
     validate(paths, modules)
     browser = open_browser(folder)
     try:
-        read = {look: {named(path): judge_page(browser, path, look, axe) for path in paths} for look in LOOKS}
+        read = {look: {named(path): judge_page(browser, path, look, axe) for path in paths if look in looks_of(path)} for look in LOOKS}
         walked = [judge_keyboard(browser, path) for path in paths]
-        printed = [judge_paper(browser, path, axe) for path in paths]
+        printed = [judge_paper(browser, path, axe) for path in paths if looks_of(path) != HOSTILE_LOOKS]
     finally:
         browser.quit()
     expect_text(read["light"])
     require(read["light"]["ordinary/index.html"]["background"] != read["dark"]["ordinary/index.html"]["background"], "light and dark look the same")
     places, sorts, filters = (sum(counts) for counts in zip(*walked))
     require(sorts and filters, f"tables sorted by keyboard: {sorts}, lists filtered: {filters}")
-    print(f"{len(paths)} pages in {', '.join(LOOKS)}: no console error, no request, no overflow; axe-core and html-validate find nothing")
+    print(f"{len(paths)} pages, {sum(map(len, read.values()))} times in {', '.join(LOOKS)}: no console error, no request, no overflow; axe-core and html-validate find nothing")
     print(f"by keyboard: {places} places reached, each seen; {sorts} tables sorted, {filters} lists filtered")
     print("on paper: " + ", ".join(f"{sum(counts[size] for counts in printed)} pages {size}" for size in paper.PAPERS) + "; nothing cut off")
 
