@@ -126,12 +126,12 @@ def script(program, folder, given):
         while any(thread.is_alive() for thread in threads):
             time.sleep(min(60, given.minutes * 6))
             sent = sum(client.items for client in clients)
+            require(not seen.get("failed"), f"a reader failed: {seen.get('failed')}")
             print(f"{memory.samples[-1][0]:6.0f} s  {mib(memory.samples[-1][1]):>9}  {sent} items", flush=True)
         memory.stopping.set()
         for client in clients:
             if client.failure is not None:
                 raise client.failure
-        require(not seen.get("failed"), f"a reader failed: {seen.get('failed')}")
         sent = sum(client.items for client in clients)
         stored = program.query(service.http, "select (select count(*) from spans) + (select count(*) from metric_points) + (select count(*) from logs) as n")[0]["n"]
         service.stop()
@@ -159,6 +159,6 @@ if __name__ == "__main__":
         ("--clients", {"type": int, "default": 4, "help": "clients, half of them over gRPC"}),
         ("--spans", {"type": int, "default": 100, "help": "spans of a run"}),
         ("--every", {"type": float, "default": 2, "help": "seconds between two looks at the memory"}),
-        ("--duckdb-mib", {"type": int, "default": 128, "help": "DuckDB's memory limit, MiB"}),
+        ("--duckdb-mib", {"type": int, "default": 256, "help": "DuckDB's memory limit, MiB"}),
         ("--slope-max", {"type": float, "default": 60, "help": "MiB an hour that count as flat"}),
     )
