@@ -53,6 +53,7 @@ where place = 1;
 
 create or replace temp table derive_runs as
 with
+-- Of what began at one moment the first node tells: else the order of arrival would.
 members as (
     select
         m.unit,
@@ -60,12 +61,12 @@ members as (
         max(n.end_ns) as last_ns,
         arg_min(n.trace_hi, n.node) as trace_hi,
         arg_min(n.trace_lo, n.node) as trace_lo,
-        arg_min(n.resource_id, n.start_ns) as resource_id,
-        arg_min(n.pipeline, n.start_ns) filter (where n.pipeline is not null) as pipeline,
+        arg_min(n.resource_id, (n.start_ns, n.node)) as resource_id,
+        arg_min(n.pipeline, (n.start_ns, n.node)) filter (where n.pipeline is not null) as pipeline,
         min(n.resource_pipeline) as resource_pipeline,
-        arg_min(n.fallback, n.start_ns) filter (where not n.is_quiet) as fallback,
-        arg_min(n.rule, n.start_ns) filter (where n.rule is not null and not n.is_quiet) as rule,
-        arg_min(coalesce(n.run_id, n.resource_run_id), n.start_ns)
+        arg_min(n.fallback, (n.start_ns, n.node)) filter (where not n.is_quiet) as fallback,
+        arg_min(n.rule, (n.start_ns, n.node)) filter (where n.rule is not null and not n.is_quiet) as rule,
+        arg_min(coalesce(n.run_id, n.resource_run_id), (n.start_ns, n.node))
             filter (where coalesce(n.run_id, n.resource_run_id) is not null) as run_id,
         max(n.lost_outcome) as lost_outcome,
         max(coalesce(n.branch, n.resource_branch)) as branch,
@@ -88,8 +89,9 @@ failing as (
     select
         s.unit,
         bool_or(s.failure_is_final or s.end_ns >= m.last_start_ns) as is_fatal,
-        arg_min(coalesce(s.error, s.step), s.end_ns) as error,
-        arg_min(s.error_type, s.end_ns) as error_type
+        -- Of what ended at one moment the innermost: it began last.
+        arg_min(coalesce(s.error, s.step), (s.end_ns, -s.start_ns, s.node)) as error,
+        arg_min(s.error_type, (s.end_ns, -s.start_ns, s.node)) as error_type
     from derive_steps as s
     inner join members as m using (unit)
     where s.last_attempt and s.outcome in ('failure', 'timed_out') and not s.failure_is_nothing
@@ -99,9 +101,9 @@ failing as (
 broken as (
     select
         m.unit,
-        arg_max(coalesce(n.error, nullif(n.status_message, '')), n.start_ns)
+        arg_max(coalesce(n.error, nullif(n.status_message, '')), (n.start_ns, n.node))
             filter (where n.end_ns >= g.last_start_ns) as error,
-        arg_max(n.error_type, n.start_ns) filter (where n.end_ns >= g.last_start_ns) as error_type
+        arg_max(n.error_type, (n.start_ns, n.node)) filter (where n.end_ns >= g.last_start_ns) as error_type
     from derive_members as m
     inner join derive_nodes as n using (node)
     inner join members as g on g.unit = m.unit
@@ -127,7 +129,8 @@ retries as (
 calls as (
     select
         unit,
-        sum(cost_usd) as cost_usd,
+        -- Fractions add up to the same digits in any order of arrival.
+        sum(cost_usd order by cost_usd) as cost_usd,
         case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
         count(*) filter (
             where cost_usd is null and usage = 'call' and coalesce(input_tokens, output_tokens) is not null

@@ -86,14 +86,14 @@ left join (
     select
         unit,
         step_node,
-        arg_max(model, coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as model,
+        arg_max(model, (coalesce(input_tokens, 0) + coalesce(output_tokens, 0), model)) as model,
         if(sum(input_tokens) > 9223372036854775807, 9223372036854775807, sum(input_tokens))::bigint as input_tokens,
         if(sum(output_tokens) > 9223372036854775807, 9223372036854775807, sum(output_tokens))::bigint as output_tokens,
         if(sum(cached_tokens) > 9223372036854775807, 9223372036854775807, sum(cached_tokens))::bigint as cached_tokens,
         if(sum(cache_write_tokens) > 9223372036854775807, 9223372036854775807, sum(cache_write_tokens))::bigint as cache_write_tokens,
         if(sum(reasoning_tokens) > 9223372036854775807, 9223372036854775807, sum(reasoning_tokens))::bigint as reasoning_tokens,
         nullif(count(*) filter (where usage = 'call'), 0) as api_calls,
-        sum(cost_usd) as cost_usd,
+        sum(cost_usd order by cost_usd) as cost_usd,
         case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
         count(*) filter (
             where cost_usd is null and usage = 'call' and coalesce(input_tokens, output_tokens) is not null

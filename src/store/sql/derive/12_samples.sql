@@ -40,14 +40,14 @@ reach as (
         on p.resource_id = s.resource_id and p.time_ns >= s.ended_ns
 ),
 moments as (
-    select r.run_key, p.resource_id, p.time_ns, sum(p.value) as bytes
+    select r.run_key, p.resource_id, p.time_ns, sum(p.value order by p.value) as bytes
     from reach as r
     inner join derive_points as p
         on p.figure = 'memory' and p.resource_id = r.resource_id and p.time_ns between r.started_ns and r.until_ns
     group by r.run_key, p.resource_id, p.time_ns
 ),
 memory as (
-    select run_key, max(bytes) as peak, avg(bytes) as mean
+    select run_key, max(bytes) as peak, avg(bytes order by bytes) as mean
     from moments
     group by run_key
 ),
@@ -87,9 +87,9 @@ select
     k.run_key,
     try_cast(any_value(m.peak) as bigint) as peak,
     try_cast(any_value(m.mean) as bigint) as mean,
-    sum(s.share) filter (where s.figure = 'cpu') as cpu_s,
-    try_cast(sum(s.share) filter (where s.figure = 'disk' and s.direction = 'read') as bigint) as disk_read,
-    try_cast(sum(s.share) filter (where s.figure = 'disk' and s.direction = 'write') as bigint) as disk_write
+    sum(s.share order by s.share) filter (where s.figure = 'cpu') as cpu_s,
+    try_cast(sum(s.share order by s.share) filter (where s.figure = 'disk' and s.direction = 'read') as bigint) as disk_read,
+    try_cast(sum(s.share order by s.share) filter (where s.figure = 'disk' and s.direction = 'write') as bigint) as disk_write
 from (select distinct run_key from derive_sampled) as k
 left join memory as m using (run_key)
 left join shares as s using (run_key)

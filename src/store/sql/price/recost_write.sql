@@ -29,7 +29,7 @@ from (
         run_key,
         step_span_id,
         step_started_ns,
-        sum(cost_usd) as cost_usd,
+        sum(cost_usd order by cost_usd) as cost_usd,
         case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
         count(*) filter (where cost_usd is null and not coalesce(is_sum, false) and coalesce(input_tokens, output_tokens) is not null) as unpriced_calls
     from model_calls
@@ -48,7 +48,7 @@ set
 from (
     select
         run_key,
-        sum(cost_usd) as cost_usd,
+        sum(cost_usd order by cost_usd) as cost_usd,
         case when count(distinct cost_source) > 1 then 'mixed' else min(cost_source) end as cost_source,
         count(*) filter (where cost_usd is null and not coalesce(is_sum, false) and coalesce(input_tokens, output_tokens) is not null) as unpriced_calls
     from model_calls

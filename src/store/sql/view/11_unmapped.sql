@@ -42,8 +42,8 @@ traces as (
     select
         trace_hi,
         trace_lo,
-        arg_min(name, start_ns) as name,
-        arg_min(resource_id, start_ns) as resource_id,
+        arg_min(name, (start_ns, name)) as name,
+        arg_min(resource_id, (start_ns, resource_id)) as resource_id,
         min(rule) filter (where is_ignored) as ignored_by,
         count(*) as spans,
         case

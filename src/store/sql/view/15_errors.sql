@@ -17,12 +17,12 @@ select
     pipeline,
     step,
     any_value(error_type) as error_type,
-    arg_max(error, started_ns) as error,
+    arg_max(error, (started_ns, run_key)) as error,
     count(distinct run_key) as runs,
     count(*) as failures,
     make_timestamp_ns(min(started_ns)) as first_seen,
     make_timestamp_ns(max(started_ns)) as last_seen,
-    arg_max(run_id, started_ns) as last_run_id
+    arg_max(run_id, (started_ns, run_key)) as last_run_id
 from failed
 group by error_fingerprint, pipeline, step
 order by last_seen desc, error_fingerprint, pipeline, step;
