@@ -289,6 +289,24 @@ pub struct StepProfile {
     /// US dollars over the period.
     #[serde(default)]
     pub cost_usd: Option<f64>,
+    /// Tokens sent over the period.
+    #[serde(default)]
+    pub input_tokens: Option<f64>,
+    /// Tokens received.
+    #[serde(default)]
+    pub output_tokens: Option<f64>,
+    /// Peak memory in bytes of the process while it ran, median.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<f64>,
+    /// Seconds of CPU, median.
+    #[serde(default)]
+    pub cpu_s: Option<f64>,
+    /// Items per second, median.
+    #[serde(default)]
+    pub throughput: Option<f64>,
+    /// Mean score of an execution, median.
+    #[serde(default)]
+    pub quality_score: Option<f64>,
     /// Median duration before the last change of the pipeline (else of the older half), seconds.
     #[serde(default)]
     pub before_s: Option<f64>,

@@ -91,6 +91,14 @@ pub struct StepSlice {
     pub input_tokens: Option<f64>,
     /// Tokens received, of all.
     pub output_tokens: Option<f64>,
+    /// Peak memory in bytes of the process while it ran, median.
+    pub peak_memory_bytes: Option<f64>,
+    /// Seconds of CPU, median.
+    pub cpu_s: Option<f64>,
+    /// Items per second, median.
+    pub throughput: Option<f64>,
+    /// Mean score of an execution, median.
+    pub quality_score: Option<f64>,
     /// A model that it called.
     pub model: Option<String>,
 }

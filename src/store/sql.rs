@@ -32,6 +32,7 @@ statements! {
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
     SCHEMA_NAMED_POINTS = "schema/0006_named_points.sql";
     SCHEMA_NUMBERS = "schema/0007_numbers.sql";
+    SCHEMA_STEP_FIGURES = "schema/0008_step_figures.sql";
     DERIVE_PENDING = "derive/00_pending.sql";
     DERIVE_TOUCHED = "derive/01_touched.sql";
     DERIVE_NODES = "derive/02_nodes.sql";
@@ -185,6 +186,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "alert_groups", text: SCHEMA_ALERT_GROUPS },
     Migration { version: 6, name: "named_points", text: SCHEMA_NAMED_POINTS },
     Migration { version: 7, name: "numbers", text: SCHEMA_NUMBERS },
+    Migration { version: 8, name: "step_figures", text: SCHEMA_STEP_FIGURES },
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{
-    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric,
+    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
     NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, exemplar, exponential_histogram_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -48,6 +48,10 @@ fn point(start_s: u64, at_s: u64, value: f64, attributes: Vec<KeyValue>) -> Numb
     }
 }
 
+fn gauge(name: &str, points: Vec<NumberDataPoint>) -> Metric {
+    Metric { name: name.to_owned(), data: Some(Data::Gauge(Gauge { data_points: points })), ..Metric::default() }
+}
+
 fn scenario(name: &str, spans: Value) -> Scenario {
     let document = json!({
         "tool": name,
@@ -86,6 +90,43 @@ fn points_join_the_run_of_their_process_in_whatever_order_they_come() {
         // Ten seconds of CPU time within each run are known from the points in and around it.
         let cpu = store.query("select cpu_s from runs order by started_at");
         assert!(cpu.iter().all(|row| (row["cpu_s"].as_f64().unwrap() - 20.0).abs() < 1e-6), "{cpu:?}");
+    }
+}
+
+#[test]
+fn a_step_has_what_its_process_used_while_it_went_on() {
+    let spans = scenario(
+        "steps",
+        json!([
+            {"id": "a", "trace": "1", "name": "load", "at": [0, 60]},
+            {"id": "b", "trace": "1", "parent": "a", "name": "read", "at": [5, 25], "events": [
+                {"name": "gen_ai.evaluation.result", "at": 20, "attributes": {"gen_ai.evaluation.name": "whole", "gen_ai.evaluation.score.value": 0.5}},
+                {"name": "gen_ai.evaluation.result", "at": 21, "attributes": {"gen_ai.evaluation.name": "clean", "gen_ai.evaluation.score.value": 1.0}},
+            ]},
+            {"id": "c", "trace": "1", "parent": "a", "name": "write", "at": [30, 55], "attributes": {"cicd.pipeline.task.name": "write", "items": 50}},
+            {"id": "d", "trace": "1", "parent": "a", "name": "blink", "at": [56, 57]},
+        ]),
+    )
+    .requests();
+    let process = vec![text("service.name", "etl"), text("service.instance.id", "i-1")];
+    let used = [(0, 0.0), (10, 5.0), (20, 10.0), (30, 15.0), (40, 25.0), (50, 35.0), (60, 45.0)];
+    let used = used.map(|(at, cpu_s)| point(0, at, cpu_s, Vec::new())).to_vec();
+    let held = [(10, 1e8), (20, 3e8), (40, 2e8)].map(|(at, bytes)| point(0, at, bytes, Vec::new())).to_vec();
+    let metrics = request(process, vec![counter("process.cpu.time", 2, used), gauge("process.memory.usage", held)]);
+    for order in [[vec![metrics.clone()], spans.clone()].concat(), [spans, vec![metrics]].concat()] {
+        let store = TempStore::filled_one_by_one(order);
+        let of = |step: &str| {
+            let question = format!(
+                "select peak_memory_bytes, cpu_s, quality_score, items / duration_s as rate from steps where step = '{step}'"
+            );
+            store.query(&question).remove(0)
+        };
+        let (read, write, blink) = (of("read"), of("write"), of("blink"));
+        assert_eq!((&read["peak_memory_bytes"], &read["cpu_s"]), (&json!(300_000_000), &json!(10.0)));
+        assert_eq!((&read["quality_score"], &read["rate"]), (&json!(0.75), &Value::Null));
+        assert_eq!((&write["peak_memory_bytes"], &write["cpu_s"]), (&json!(200_000_000), &json!(25.0)));
+        assert_eq!((&write["quality_score"], &write["rate"]), (&Value::Null, &json!(2.0)));
+        assert_eq!((&blink["peak_memory_bytes"], &blink["cpu_s"]), (&Value::Null, &Value::Null));
     }
 }
 

@@ -3,7 +3,7 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::model::unit::{format_duration, format_share, format_usd, parse_time};
+use crate::model::unit::{format_bytes, format_duration, format_share, format_usd, parse_time, significant};
 use crate::model::{Better, Metric, Run};
 use crate::report::Bundle;
 use crate::report::charts::{self, Drawn};
@@ -288,7 +288,25 @@ pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
     })
 }
 
-/// Every step, and how far its median moved.
+const STEP_HEADS: [&str; 15] = [
+    "Step",
+    "#Times",
+    "#Median",
+    "#p95",
+    "#p99",
+    "#Change",
+    "#Failed",
+    "#Retries",
+    "#Cost in all",
+    "#Tokens in, all",
+    "#Tokens out, all",
+    "#Memory",
+    "#CPU time",
+    "#Throughput",
+    "#Quality",
+];
+
+/// Every step, what it takes, and how far its median moved.
 pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
     let row = |step: &StepProfile| {
         let both = step.before_s.zip(step.after_s).filter(|(before, _)| *before > 0.0);
@@ -302,15 +320,20 @@ pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
             Cell::number(step.failure_share, format_share),
             Cell::count(step.retries),
             Cell::number(step.cost_usd, format_usd),
+            Cell::metric(Metric::InputTokens, step.input_tokens),
+            Cell::metric(Metric::OutputTokens, step.output_tokens),
+            Cell::number(step.peak_memory_bytes, format_bytes),
+            Cell::number(step.cpu_s, format_duration),
+            Cell::number(step.throughput, super::slices::rate),
+            Cell::number(step.quality_score, significant),
         ]
     };
-    let heads = ["Step", "#Times", "#Median", "#p95", "#p99", "#Change", "#Failed", "#Retries", "#Cost in all"];
     let caption = match (profile.steps.iter().any(|step| step.before_s.is_some()), last_change(profile)) {
         (false, _) => "Steps".to_owned(),
         (true, Some(run)) => format!("Steps; change: the median since run {run} against that before"),
         (true, None) => "Steps; change: the median of the newer half of the runs against that of the older".to_owned(),
     };
-    Grid::new(caption, &heads).fill(&profile.steps, row)
+    Grid::new(caption, &STEP_HEADS).fill(&profile.steps, row).without_unknown()
 }
 
 /// Use of models.

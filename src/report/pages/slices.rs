@@ -30,6 +30,11 @@ fn label(slice: &Slice, several: bool) -> String {
     }
 }
 
+/// `12 /s`, items per second.
+pub(super) fn rate(per_second: f64) -> String {
+    format!("{}/s", format_count(per_second))
+}
+
 fn row(slice: &Slice, several: bool) -> Vec<Cell> {
     vec![
         Cell::line(label(slice, several)),
@@ -44,7 +49,7 @@ fn row(slice: &Slice, several: bool) -> Vec<Cell> {
         Cell::metric(Metric::OutputTokens, slice.output_tokens.map(f64::round)),
         Cell::number(slice.peak_memory_bytes, format_bytes),
         Cell::number(slice.cpu_s, format_duration),
-        Cell::number(slice.throughput, |rate| format!("{}/s", format_count(rate))),
+        Cell::number(slice.throughput, rate),
         Cell::number(slice.quality_score, significant),
         Cell::count(slice.retries),
     ]
@@ -107,6 +112,10 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
         "#Cost in all",
         "#Tokens in, all",
         "#Tokens out, all",
+        "#Memory",
+        "#CPU time",
+        "#Throughput",
+        "#Quality",
         "#Retries",
         "Model",
     ];
@@ -124,6 +133,10 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
             Cell::number(slice.cost_usd, format_usd),
             Cell::metric(Metric::InputTokens, slice.input_tokens),
             Cell::metric(Metric::OutputTokens, slice.output_tokens),
+            Cell::number(slice.peak_memory_bytes, format_bytes),
+            Cell::number(slice.cpu_s, format_duration),
+            Cell::number(slice.throughput, rate),
+            Cell::number(slice.quality_score, significant),
             Cell::count(slice.retries),
             Cell::known(slice.model.as_deref()),
         ]

@@ -199,7 +199,10 @@ ended as (
             else coalesce(unset_outcome, 'success')
         end as outcome,
         coalesce(error, nullif(status_message, '')) as error,
-        error_type
+        error_type,
+        items,
+        peak_memory_bytes,
+        cpu_s
     from named
 ),
 -- Without a number of their own: the same name again after a failure has ended is another attempt. What runs

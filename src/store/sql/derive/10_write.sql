@@ -76,7 +76,13 @@ select
     case
         when s.outcome in ('failure', 'timed_out', 'cancelled')
             then error_fingerprint(s.error_type, left(s.error, 500))
-    end as error_fingerprint
+    end as error_fingerprint,
+    s.resource_id,
+    s.items,
+    s.peak_memory_bytes,
+    s.cpu_s,
+    q.quality_score,
+    coalesce(s.peak_memory_bytes, s.cpu_s) is null as sampled
 from derive_steps as s
 inner join derive_runs as r using (unit)
 left join derive_links as l on l.node = s.node
@@ -101,6 +107,12 @@ left join (
     from derive_calls
     group by unit, step_node
 ) as c on c.unit = s.unit and c.step_node = s.node
+left join (
+    select i.unit, i.step_node, avg(d.score order by d.score) as quality_score
+    from derive_scores as d
+    inner join derive_inside as i on i.node = d.node and i.unit = d.unit
+    group by i.unit, i.step_node
+) as q on q.unit = s.unit and q.step_node = s.node
 order by r.started_ns, r.run_key, s.start_ns, s.node;
 
 insert into model_calls by name

@@ -67,7 +67,12 @@ attempts as (
         s.input_tokens,
         s.output_tokens,
         s.model,
-        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.duration_s end as duration_s
+        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.duration_s end as duration_s,
+        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.peak_memory_bytes end as peak_memory_bytes,
+        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.cpu_s end as cpu_s,
+        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.items / nullif(s.duration_s, 0) end
+            as throughput,
+        case when s.last_attempt and s.outcome in ('success', 'unknown') then s.quality_score end as quality_score
     from step_rows as s
     join placed as p on p.run_key = s.run_key
 ),
@@ -91,6 +96,10 @@ sliced as (
         sum(cost_usd) as cost_usd,
         cast(sum(input_tokens) as double) as input_tokens,
         cast(sum(output_tokens) as double) as output_tokens,
+        median(peak_memory_bytes) as peak_memory_bytes,
+        median(cpu_s) as cpu_s,
+        median(throughput) as throughput,
+        median(quality_score) as quality_score,
         max(model) as model
     from attempts
     group by grouping sets (
@@ -140,6 +149,10 @@ select
     r.cost_usd,
     r.input_tokens,
     r.output_tokens,
+    r.peak_memory_bytes,
+    r.cpu_s,
+    r.throughput,
+    r.quality_score,
     r.model
 from ranked as r, input
 where r.step_place <= input.step_count_max

@@ -20,7 +20,14 @@ taken as (
         count(*) filter (s.last_attempt and s.outcome in ('failure', 'timed_out')) as failed,
         count(*) filter (s.last_attempt and s.outcome in ('success', 'failure', 'timed_out')) as judged,
         count(*) filter (not s.last_attempt) as retries,
-        sum(s.cost_usd) as cost_usd
+        sum(s.cost_usd) as cost_usd,
+        cast(sum(s.input_tokens) as double) as input_tokens,
+        cast(sum(s.output_tokens) as double) as output_tokens,
+        median(s.peak_memory_bytes) filter (s.last_attempt and s.outcome in ('success', 'unknown')) as peak_memory_bytes,
+        median(s.cpu_s) filter (s.last_attempt and s.outcome in ('success', 'unknown')) as cpu_s,
+        median(s.items / nullif(s.duration_s, 0)) filter (s.last_attempt and s.outcome in ('success', 'unknown'))
+            as throughput,
+        median(s.quality_score) filter (s.last_attempt and s.outcome in ('success', 'unknown')) as quality_score
     from step_rows as s
     join fitting as f on f.run_key = s.run_key
     group by f.pipeline, f.service, s.step
@@ -41,7 +48,13 @@ select
     ranked.quantiles[3] as p99_s,
     ranked.failed / nullif(ranked.judged, 0) as failure_share,
     ranked.retries,
-    ranked.cost_usd
+    ranked.cost_usd,
+    ranked.input_tokens,
+    ranked.output_tokens,
+    ranked.peak_memory_bytes,
+    ranked.cpu_s,
+    ranked.throughput,
+    ranked.quality_score
 from ranked, input
 where ranked.place <= input.step_count_max
 order by ranked.pipeline, ranked.service nulls first, ranked.place
