@@ -98,6 +98,7 @@ heads as (
         g.first_ns,
         g.last_ns,
         g.resource_id,
+        n.node,
         n.run_id,
         coalesce(n.pipeline, n.resource_pipeline) as pipeline
     from groups as g
@@ -135,7 +136,8 @@ joined as (
             h.trace_hi = g.trace_hi and h.trace_lo = g.trace_lo desc,
             greatest(h.first_ns - g.last_ns, g.first_ns - h.last_ns, 0),
             abs(h.first_ns - g.first_ns),
-            h.grouping
+            -- Names of groupings hold numbers of nodes: 10 before 9, where other traces are read beside.
+            h.node
     ) = 1
 ),
 -- The rest is held together by its run id or its trace; a day of silence parts it.

@@ -163,9 +163,13 @@ named as (
             k.name,
             case when n.step is null then fold_ids(i.name) else i.name end
         ) as step,
+        -- Two jobs may have steps of one name: a step is tried again inside what is called alike.
+        case when n.attempt is null then fold_ids(a.name) end as around,
         n.*
     from derive_inside as i
     inner join derive_nodes as n using (node)
+    left join derive_links as l on l.node = i.node
+    left join derive_inside as a on a.node = l.parent and a.unit = i.unit
     left join (
         select id, min(name) as name
         from id_names
@@ -184,6 +188,7 @@ ended as (
         unit,
         node,
         step,
+        around,
         span_id,
         resource_id,
         start_ns,
@@ -208,10 +213,10 @@ ended as (
 -- Without a number of their own: the same name again after a failure has ended is another attempt. What runs
 -- beside a failure is no attempt at the same thing.
 moments as (
-    select unit, step, node, start_ns as at_ns, false as is_end
+    select unit, step, around, node, start_ns as at_ns, false as is_end
     from ended
     union all
-    select unit, step, node, end_ns, true
+    select unit, step, around, node, end_ns, true
     from ended
     where outcome in ('failure', 'timed_out') and attempt is null
 ),
@@ -220,7 +225,7 @@ failures as (
         node,
         is_end,
         count(*) filter (where is_end) over (
-            partition by unit, step order by at_ns, is_end desc, node
+            partition by unit, step, around order by at_ns, is_end desc, node
             rows between unbounded preceding and current row
         ) as failed
     from moments
@@ -228,10 +233,16 @@ failures as (
 counted as (
     select
         e.*,
+        -- What failed in no time had ended before it began, and so had whatever did so at the same moment.
         coalesce(
             e.attempt,
-            1 + f.failed
-                - (e.end_ns <= e.start_ns and e.outcome in ('failure', 'timed_out'))::integer
+            1 + f.failed - case
+                when e.end_ns <= e.start_ns and e.outcome in ('failure', 'timed_out')
+                    then count(*) filter (
+                        where e.attempt is null and e.end_ns <= e.start_ns and e.outcome in ('failure', 'timed_out')
+                    ) over (partition by e.unit, e.step, e.around, e.start_ns)
+                else 0
+            end
         )::integer as try
     from ended as e
     inner join failures as f on f.node = e.node and not f.is_end
@@ -241,7 +252,7 @@ select
     try as attempt,
     -- Parallel spans of one name without failures are all last.
     not (
-        try < max(try) over (partition by unit, step)
+        try < max(try) over (partition by unit, step, around)
         and (attempt is not null or outcome in ('failure', 'timed_out'))
     ) as last_attempt
 from counted;

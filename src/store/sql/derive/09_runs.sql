@@ -123,7 +123,7 @@ step_counts as (
 ),
 retries as (
     select unit, sum(tries - 1) as retries
-    from (select unit, step, max(attempt) as tries from derive_steps group by unit, step)
+    from (select unit, step, around, max(attempt) as tries from derive_steps group by unit, step, around)
     group by unit
 ),
 calls as (
