@@ -16,7 +16,9 @@ use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use crate::report;
-use crate::store::{Copied, ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions};
+use crate::store::{
+    Copied, Exceeded, ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions,
+};
 
 /// How long an import waits for room in the buffers before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -41,6 +43,14 @@ pub enum ApiError {
     /// The service refused.
     #[error("the service at {url} refused: {message}")]
     Refused {
+        /// The address.
+        url: String,
+        /// What it said.
+        message: String,
+    },
+    /// A query wants more than the service gives.
+    #[error("the service at {url} refused: {message}")]
+    Exceeded {
         /// The address.
         url: String,
         /// What it said.
@@ -77,6 +87,11 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Whether a query wanted more than it may have, which says nothing of the store.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        matches!(self, Self::Exceeded { .. } | Self::Store(StoreError::Exceeded(_)))
+    }
+
     /// What to do about it, where there is something to do.
     #[must_use]
     pub fn help(&self) -> Option<String> {
@@ -85,6 +100,7 @@ impl ApiError {
             Self::Unreachable { .. } => {
                 Some("is `perfline serve` running there? --store also takes a DuckDB file".to_owned())
             }
+            Self::Exceeded { .. } => Some(Exceeded::HELP.to_owned()),
             Self::Denied { .. } => {
                 Some("give a token that may do this: PERFLINE_TOKEN, or --token-file FILE".to_owned())
             }

@@ -188,6 +188,7 @@ impl Remote {
         let (url, message) = (self.url.clone(), status.message().to_owned());
         match status.code() {
             tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => ApiError::Denied { url, message },
+            tonic::Code::ResourceExhausted | tonic::Code::DeadlineExceeded => ApiError::Exceeded { url, message },
             _ => ApiError::Refused { url, message },
         }
     }

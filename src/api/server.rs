@@ -20,7 +20,7 @@ use crate::otlp::door::{self, Encoding};
 use crate::otlp::receive::DoorSettings;
 use crate::otlp::sink::{Accepted, Sink as _, SubmitError};
 use crate::report;
-use crate::store::{Recosted, Store, StoreError};
+use crate::store::{Exceeded, Recosted, Store, StoreError};
 
 /// Rows that one message of a query's answer carries.
 const ROWS_PER_MESSAGE: usize = 1_000;
@@ -72,6 +72,10 @@ impl Service {
 fn to_status(error: &ApiError) -> Status {
     match error {
         ApiError::Store(StoreError::Query(message)) => Status::invalid_argument(message.clone()),
+        ApiError::Store(StoreError::Exceeded(bound)) => match bound {
+            Exceeded::Rows(_) | Exceeded::Bytes(_) => Status::resource_exhausted(bound.to_string()),
+            Exceeded::Time(_) => Status::deadline_exceeded(bound.to_string()),
+        },
         ApiError::Submit(error @ SubmitError::Unfit(_)) => Status::invalid_argument(error.to_string()),
         ApiError::Submit(error) => Status::unavailable(error.to_string()),
         ApiError::Answer(message) => Status::invalid_argument(message.clone()),
@@ -249,5 +253,18 @@ impl Perfline for Service {
             }
         });
         Ok(Response::new(ReceiverStream::new(parts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_wants_too_much_is_told_apart_from_a_fault() {
+        let code = |bound: Exceeded| to_status(&StoreError::from(bound).into()).code();
+        assert_eq!(code(Exceeded::Rows(1)), tonic::Code::ResourceExhausted);
+        assert_eq!(code(Exceeded::Bytes(1)), tonic::Code::ResourceExhausted);
+        assert_eq!(code(Exceeded::Time(BUSY_AFTER)), tonic::Code::DeadlineExceeded);
     }
 }

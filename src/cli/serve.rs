@@ -25,7 +25,7 @@ use crate::otlp::door::Limits;
 use crate::otlp::receive::{DoorSettings, DoorState};
 use crate::otlp::serve::ServeLimits;
 use crate::otlp::sink::Sink;
-use crate::store::{Store, StoreOptions};
+use crate::store::{QueryBounds, Store, StoreOptions};
 use reload::Reload;
 
 /// How long open requests may take to end at shutdown.
@@ -111,6 +111,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
     };
     let store = Store::open(&options, rules)?;
     store.set_policy(super::checked_policy(config.detect.clone())?);
+    store.set_query_bounds(query_bounds(&config));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -161,6 +162,16 @@ fn door_settings(config: &Config) -> DoorSettings {
     }
 }
 
+/// What one query may take; 0 in the configuration bounds nothing.
+fn query_bounds(config: &Config) -> QueryBounds {
+    let limits = &config.limits;
+    QueryBounds {
+        rows_max: Some(limits.query_rows_max).filter(|rows| *rows > 0),
+        bytes_max: Some(limits.query_bytes_max.as_usize()).filter(|bytes| *bytes > 0),
+        time_max: Some(limits.query_timeout.0).filter(|time| !time.is_zero()),
+    }
+}
+
 fn limits(config: &Config) -> ServeLimits {
     ServeLimits {
         connections_max: config.limits.connections_max,
@@ -205,5 +216,22 @@ pub(super) fn stopped() -> impl Future<Output = ()> {
             () = terminate => {}
             () = interrupt => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_bounded_as_the_configuration_says_and_0_bounds_nothing() {
+        let mut layers = Layers::new().unwrap();
+        let by_default = query_bounds(&layers.config().unwrap());
+        let time_max = Some(Duration::from_secs(60));
+        assert_eq!(by_default, QueryBounds { rows_max: Some(100_000), bytes_max: Some(64 << 20), time_max });
+        for nothing in ["limits.query_rows_max=0", "limits.query_bytes_max=0", "limits.query_timeout=0s"] {
+            layers.assign(nothing).unwrap();
+        }
+        assert_eq!(query_bounds(&layers.config().unwrap()), QueryBounds::default());
     }
 }

@@ -142,6 +142,12 @@ pub struct LimitsConfig {
     pub connections_max: usize,
     /// For a head, or a handshake, to arrive.
     pub header_timeout: Period,
+    /// Rows of a query's answer; 0: all.
+    pub query_rows_max: usize,
+    /// Its bytes; 0: all.
+    pub query_bytes_max: ByteSize,
+    /// For a query to be answered; 0: as long as it takes.
+    pub query_timeout: Period,
 }
 
 /// What makes a run.

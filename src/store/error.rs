@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::bounds::Exceeded;
 use super::log::LogError;
 
 /// What helps where the DuckDB file is damaged.
@@ -62,6 +63,9 @@ pub enum StoreError {
     /// The user's own query failed.
     #[error("{0}")]
     Query(String),
+    /// The user's own query wants more than it may have.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -127,6 +131,7 @@ impl StoreError {
                 "docs/query.md names the views and their columns; `perfline query 'describe runs'` lists those of one"
                     .to_owned(),
             ),
+            Self::Exceeded(_) => Some(Exceeded::HELP.to_owned()),
             Self::Open { .. } => Some(format!("is it a DuckDB file, and readable? {RESTORE}")),
             Self::Sql { source, .. } if source.to_string().contains("Corrupt database file") => Some(RESTORE.to_owned()),
             Self::Log(LogError::Damaged { .. } | LogError::Missing { .. }) => Some(

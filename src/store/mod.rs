@@ -5,6 +5,7 @@
 
 mod alerts;
 mod bench;
+mod bounds;
 mod columns;
 mod derive;
 mod error;
@@ -26,6 +27,7 @@ mod upkeep;
 mod values;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
+pub use bounds::{Exceeded, QueryBounds};
 pub(crate) use error::RESTORE;
 pub use error::StoreError;
 pub use options::StoreOptions;
@@ -76,6 +78,7 @@ struct Inner {
     clock: Clock,
     receives_since: Option<UnixNanos>,
     policy: Live<Policy>,
+    query_bounds: Live<QueryBounds>,
     /// Held while the store is evaluated: two at a time would tell everything twice.
     evaluating: Mutex<()>,
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
@@ -127,6 +130,7 @@ impl Store {
             clock: options.clock,
             receives_since: options.serves.then(|| options.clock.now()),
             policy: Live::default(),
+            query_bounds: Live::default(),
             evaluating: Mutex::new(()),
             submissions: Mutex::new(Some(submissions)),
             budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
@@ -206,6 +210,11 @@ impl Store {
         self.inner.prices.set(prices);
     }
 
+    /// Answers [`Reader::query`] within `bounds` from now on; before that it takes what it wants.
+    pub fn set_query_bounds(&self, bounds: QueryBounds) {
+        self.inner.query_bounds.set(bounds);
+    }
+
     /// One evaluation at a time: the next waits here.
     pub(crate) fn evaluating(&self) -> MutexGuard<'_, ()> {
         self.inner.evaluating.lock().unwrap_or_else(PoisonError::into_inner)
@@ -275,7 +284,8 @@ impl Store {
     /// A connection that reads. Call [`Store::flush`] first to see everything acknowledged.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        connection.try_clone().map(Reader::new).map_err(StoreError::sql("open a reader"))
+        let reader = connection.try_clone().map(Reader::new).map_err(StoreError::sql("open a reader"))?;
+        Ok(reader.within(*self.inner.query_bounds.get()))
     }
 
     /// Loads what is left, checkpoints and ends the threads. Later calls answer `Closed`.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::StoreError;
+use super::bounds::{Meter, QueryBounds};
 use super::rows::{Row, batch_to_rows, json_columns, read_json};
 use super::sql;
 use crate::model::{Run, Step};
@@ -18,11 +19,17 @@ pub type Parameters<'a> = HashMap<&'a str, &'a dyn ToSql>;
 /// A connection that reads what is committed.
 pub struct Reader {
     connection: Connection,
+    bounds: QueryBounds,
 }
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, bounds: QueryBounds::default() }
+    }
+
+    /// The same, for questions of users that may take no more than `bounds`.
+    pub(super) fn within(self, bounds: QueryBounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Rows of a registered statement, each read into `T` by column name.
@@ -94,32 +101,48 @@ impl Reader {
         self.rows("distribute durations", sql::METRICS_DURATIONS, &Parameters::new())
     }
 
-    /// Rows of a statement that the user wrote. Read-only: one query over the views, nothing that writes.
+    /// Rows of a statement that the user wrote. Read-only: one query over the views, nothing that writes. All of them, or
+    /// [`StoreError::Exceeded`].
     pub fn query(&self, text: &str) -> Result<Vec<Row>, StoreError> {
         let text = text.trim().trim_end_matches(';').trim_end();
-        let said = |error: duckdb::Error| StoreError::Query(explain(&error));
         self.connection.execute_batch("begin transaction read only").map_err(said)?;
-        let found = read_only(text).and_then(|text| self.run_typed(&text).map_err(said));
+        let found =
+            read_only(text).and_then(|text| self.bounds.hold(&self.connection, |meter| self.run_typed(&text, meter)));
         drop(self.connection.execute_batch("rollback"));
         found
     }
 
-    /// As `run`, with JSON columns as JSON.
-    fn run_typed(&self, text: &str) -> duckdb::Result<Vec<Row>> {
-        let mut rows = self.run(text, &HashMap::new())?;
+    /// As `run_metered`, with JSON columns as JSON.
+    fn run_typed(&self, text: &str, meter: &mut Meter) -> Result<Vec<Row>, StoreError> {
+        let mut rows = self.run_metered(text, meter)?;
         // A plan is no query that could be described.
         let types = if text.starts_with("select") && !rows.is_empty() {
-            self.run(&format!("describe {text}"), &HashMap::new())?
+            self.run(&format!("describe {text}"), &HashMap::new()).map_err(said)?
         } else {
             Vec::new()
         };
-        let said = |row: &'_ Row, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let word = |row: &'_ Row, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let types: Vec<(String, String)> =
-            types.iter().map(|row| (said(row, "column_name"), said(row, "column_type"))).collect();
+            types.iter().map(|row| (word(row, "column_name"), word(row, "column_type"))).collect();
         let columns = json_columns(types.iter().map(|(name, kind)| (name.as_str(), kind.as_str())));
         for row in &mut rows {
             for column in &columns {
                 row.get_mut(column).map(read_json);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Row by row, so that what is too much is never in memory as a whole.
+    fn run_metered(&self, text: &str, meter: &mut Meter) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.connection.prepare(text).map_err(said)?;
+        // Only begins it: the iterator that it gives would panic where a later chunk fails, as one that is interrupted.
+        let _ = statement.stream_arrow([]).map_err(said)?;
+        let mut rows = Vec::new();
+        while let Some(chunk) = statement.step().map_err(said)? {
+            for row in batch_to_rows(&RecordBatch::from(&chunk)) {
+                meter.take(&row)?;
+                rows.push(row);
             }
         }
         Ok(rows)
@@ -170,6 +193,10 @@ fn first_word(text: &str) -> (String, &str) {
     let text = text.trim_start();
     let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     (word.to_ascii_lowercase(), rest)
+}
+
+fn said(error: duckdb::Error) -> StoreError {
+    StoreError::Query(explain(&error))
 }
 
 // DuckDB's messages repeat the statement with a pointer under it: keep the sentence and the candidates.

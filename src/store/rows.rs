@@ -19,14 +19,12 @@ pub type Row = Map<String, Value>;
 
 /// Every row of a batch as an object. 64-bit integers stay numbers, times become RFC 3339 with Z,
 /// NaN and infinities become text, bytes lower-case hex.
-pub(crate) fn batch_to_rows(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn batch_to_rows(batch: &RecordBatch) -> impl Iterator<Item = Row> {
     let schema = batch.schema();
-    (0..batch.num_rows())
-        .map(|row| {
-            let columns = schema.fields().iter().zip(batch.columns());
-            columns.map(|(field, column)| (field.name().clone(), value_at(column, row))).collect()
-        })
-        .collect()
+    (0..batch.num_rows()).map(move |row| {
+        let columns = schema.fields().iter().zip(batch.columns());
+        columns.map(|(field, column)| (field.name().clone(), value_at(column, row))).collect()
+    })
 }
 
 /// Which columns hold JSON, by DuckDB's names of their types: as Arrow they are text like any.

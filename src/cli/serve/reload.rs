@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::{Failure, checked_policy, prices};
-use super::{ServeArgs, access, door_settings, layers, log, named};
+use super::{ServeArgs, access, door_settings, layers, log, named, query_bounds};
 use crate::config::{Config, Setting};
 use crate::model::live::Live;
 use crate::net::ServerTls;
@@ -20,13 +20,16 @@ use crate::store::Store;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Keys that are taken over at SIGHUP, as is all of [detect]; the others need a restart.
-const RELOADED: [&str; 9] = [
+const RELOADED: [&str; 12] = [
     "access.token_file",
     "access.tokens",
     "limits.attributes_max",
     "limits.body_bytes_max",
     "limits.body_timeout",
     "limits.lenient_enum_names",
+    "limits.query_bytes_max",
+    "limits.query_rows_max",
+    "limits.query_timeout",
     "listen.cors_origins",
     "log.level",
     "prices.file",
@@ -106,6 +109,7 @@ impl Reload {
         tracing::info!(keys = taken.join(", "), "read the configuration again");
         self.door.set(door_settings(&config));
         self.store.set_policy(policy);
+        self.store.set_query_bounds(query_bounds(&config));
         self.store.set_prices(prices);
         if let Ok(filter) = log::filter(&config.log) {
             // The log is gone only when the program ends.
