@@ -242,7 +242,7 @@ fn a_quality_that_fell_is_told_in_points_by_words_and_charts() {
     let last = series.changes.last_mut().expect("fixture");
     (last.before, last.after) = (0.9, 0.77);
     let html = page(&bundle, Kind::Pipeline);
-    assert!(html.contains("quality −13 points since run"), "the title of its timeline");
+    assert!(html.contains("quality -13 points since run"), "the title of its timeline");
 }
 
 #[test]
