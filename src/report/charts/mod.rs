@@ -21,7 +21,8 @@ use super::statistics::SpreadPart;
 use super::view::outcome_badge;
 
 pub(super) use calendar::by_hour;
-pub(super) use outlook::{forecast, forecasts, health_history, limit_of, meeting};
+pub use outlook::Crossed;
+pub(super) use outlook::{crossed, forecast, forecasts, health_history, limit_of, meeting};
 pub(super) use steps::{compared_steps, differential_steps, waterfalls};
 pub(super) use usage::{model_cost, model_usage, resources};
 
