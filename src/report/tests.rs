@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::model::VerdictWord;
+use crate::model::{Metric, VerdictWord};
 
 // Pages with every kind of chart, finding, alert, forecast, slice and model.
 pub(super) const SAMPLE: &str = include_str!("../../tests/fixtures/report/sample.json");
@@ -153,6 +153,20 @@ fn fifty_pipelines_fit_in_400_kilobytes() {
         .collect();
     let size = page(&bundle, Kind::Executive).len();
     assert!(size <= 400_000, "{size} bytes");
+}
+
+#[test]
+fn the_values_of_every_sparkline_stand_in_a_table() {
+    let bundle = read(SAMPLE);
+    let html = page(&bundle, Kind::Executive);
+    let (_, data) = html.split_once("Data: Values behind the sparklines").expect("a table");
+    let (table, _) = data.split_once("</details>").expect("its end");
+    for profile in &bundle.pipelines {
+        let Some(series) = profile.run_series(Metric::Duration) else { continue };
+        let value = series.points.iter().rev().find_map(|point| series.value(point)).expect("a value");
+        let said = crate::model::unit::format_metric(Metric::Duration, value);
+        assert!(table.contains(&said), "{}: {said}", profile.pipeline);
+    }
 }
 
 #[test]
