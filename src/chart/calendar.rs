@@ -119,7 +119,7 @@ fn label(at: UnixNanos, step: Step) -> String {
 
 pub(super) use crate::model::unit::format_day as day;
 
-/// `4 Mar to 2 May 2026`, `4 Mar 2026, 08:00 to 14:30 UTC`.
+/// `4 Mar to 2 May 2026 UTC`, `4 Mar 2026, 08:00 to 14:30 UTC`.
 pub(super) fn span(from: UnixNanos, to: UnixNanos) -> String {
     let (Some(a), Some(b)) = (utc(from), utc(to)) else { return "invalid time".to_owned() };
     if from == to {
@@ -129,7 +129,7 @@ pub(super) fn span(from: UnixNanos, to: UnixNanos) -> String {
         return format!("{}, {} to {} UTC", a.strftime("%-d %b %Y"), a.strftime("%H:%M"), b.strftime("%H:%M"));
     }
     let first = if a.year() == b.year() { "%-d\u{A0}%b" } else { "%-d\u{A0}%b\u{A0}%Y" };
-    format!("{} to {}", a.strftime(first), b.strftime("%-d\u{A0}%b\u{A0}%Y"))
+    format!("{} to {}", a.strftime(first), b.strftime("%-d\u{A0}%b\u{A0}%Y\u{A0}UTC"))
 }
 
 #[cfg(test)]
@@ -166,6 +166,14 @@ mod tests {
             first.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(),
             ["2 Mar", "9 Mar", "16 Mar", "23 Mar", "30 Mar"]
         );
+    }
+
+    #[test]
+    fn a_span_says_once_that_it_is_utc() {
+        for to in ["2026-03-04T07:10:00Z", "2026-03-04T09:00:00Z", "2026-05-02T00:00:00Z", "2027-05-02T00:00:00Z"] {
+            let said = span(at("2026-03-04T07:10:00Z"), at(to));
+            assert!(said.ends_with("UTC") && said.matches("UTC").count() == 1, "{said}");
+        }
     }
 
     #[test]

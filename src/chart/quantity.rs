@@ -66,7 +66,7 @@ impl Unit {
 
     /// A difference with its sign; shares differ by points.
     pub(super) fn signed(self, value: f64) -> String {
-        let sign = if value < 0.0 { "−" } else { "+" };
+        let sign = if value < 0.0 { "-" } else { "+" };
         match self {
             Self::Share => format!("{sign}{} points", significant(value.abs() * 100.0)),
             _ if value == 0.0 => format!("±{}", self.text(0.0)),
@@ -77,11 +77,10 @@ impl Unit {
     /// How far a level moved: `+31 %`, and points where shares or scores are compared, as the findings tell it.
     pub(super) fn change(self, before: f64, after: f64) -> String {
         let size = Size { before, after };
-        let told = match self {
+        match self {
             Self::Share | Self::Score => format_points(size.points()),
             _ => format_change_percent(size.change_percent()),
-        };
-        told.replace('-', "−")
+        }
     }
 
     /// One unit for a whole axis that reaches up to `most`: its size and how a number of them is written.
@@ -242,16 +241,16 @@ mod tests {
 
     #[test]
     fn differences_carry_their_sign() {
-        assert_eq!(Unit::Seconds.signed(-90.0), "−90 s");
+        assert_eq!(Unit::Seconds.signed(-90.0), "-90 s");
         assert_eq!(Unit::Share.signed(0.1), "+10 points");
         assert_eq!(Unit::Usd.signed(0.0), "±$0");
     }
 
     #[test]
     fn shares_and_scores_move_by_points_and_all_else_by_percent() {
-        assert_eq!(Unit::Share.change(0.986, 0.75), "−23.6 points");
-        assert_eq!(Unit::Score.change(0.9, 0.773), "−12.7 points");
-        assert_eq!(Unit::Score.change(92.0, 85.0), "−7 points");
+        assert_eq!(Unit::Share.change(0.986, 0.75), "-23.6 points");
+        assert_eq!(Unit::Score.change(0.9, 0.773), "-12.7 points");
+        assert_eq!(Unit::Score.change(92.0, 85.0), "-7 points");
         assert_eq!(Unit::Seconds.change(10.0, 13.0), "+30 %");
         assert_eq!(Unit::Usd.change(0.0, 1.0), "from zero");
     }

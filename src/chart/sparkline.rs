@@ -274,7 +274,7 @@ impl SparklineGrid {
         let line = Place { left, top: top + 19.0, right: right - 3.0, bottom: top + 45.0 };
         if let Some(by) = cell.change_percent {
             let arrow = if by > 0.0 { "▲ " } else { "▼ " };
-            let text = format!("{arrow}{}", format_change_percent(by).replace('-', "−"));
+            let text = format!("{arrow}{}", format_change_percent(by));
             let text = Face::STRONG.fit(&text, width * 0.35);
             room -= Face::STRONG.width(&text) + 8.0;
             let x = right - Face::STRONG.width(&value) - 8.0;

@@ -211,7 +211,7 @@ impl StepComparison {
         let (Some(largest), true) = (largest, self.change() != 0.0) else {
             return format!("{subject} {}: no step moved the whole", clean(&self.quantity));
         };
-        let change = format_change_percent((b - a) / a * 100.0).replace('-', "−");
+        let change = format_change_percent((b - a) / a * 100.0);
         match self.share(largest.by()) {
             // Others gave some of it back: a share of more than all puzzles whoever reads it first.
             Some(share) if share >= 1.005 => format!("{subject} {change}: {} alone carries more", brief(&largest.step)),
@@ -374,5 +374,5 @@ impl StepComparison {
 
 /// A share in whole percent.
 fn percent(share: f64) -> String {
-    if share.abs() < 0.005 { "under 1 %".to_owned() } else { format!("{:.0} %", share * 100.0).replace('-', "−") }
+    if share.abs() < 0.005 { "under 1 %".to_owned() } else { format!("{:.0} %", share * 100.0) }
 }

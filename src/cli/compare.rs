@@ -1,5 +1,7 @@
 //! `perfline compare`: two sets of runs side by side.
 
+mod text;
+
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
@@ -9,14 +11,9 @@ use super::backtest::read;
 use super::output::{print, print_json, terminal_width};
 use super::{Failure, Format, StoreArg};
 use crate::api::{Backend, RunQuery};
-use crate::model::unit::{format_duration, format_metric, format_minute, format_time, parse_time};
-use crate::model::{Metric, Series, SeriesPoint};
-use crate::report::clean::{line, name};
-use crate::report::words::change_of;
-use crate::report::{
-    Align, Alike, ChangeWord, Comparison, Estimate, Kind, PipelineComparison, Table, Tone, Window, alike,
-    compare_series, order_worst_first, say_context,
-};
+use crate::model::unit::{format_minute, format_time, parse_time};
+use crate::model::{Series, SeriesPoint};
+use crate::report::{Alike, Comparison, Kind, PipelineComparison, Window, alike, compare_series, order_worst_first};
 
 /// Newest runs of a pipeline or branch that are compared.
 const RUNS_MAX: usize = 20;
@@ -104,7 +101,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<ExitCode, Failure> {
     let found = found?;
     match args.format {
         Format::Json => print_json(&found)?,
-        Format::Text => print(&tell(&found))?,
+        Format::Text => print(&text::tell(&found, terminal_width()))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -289,76 +286,4 @@ fn side_by_side(title: &str, alike: Alike, newest_only: bool) -> PipelineCompari
         metrics,
         steps,
     }
-}
-
-fn tell(found: &Comparison) -> String {
-    let mut out = format!("A: {}\nB: {}\n", name(&found.a), name(&found.b));
-    for pipeline in &found.pipelines {
-        out += &format!("\n{}  ({} runs, {} runs)\n", name(&pipeline.pipeline), pipeline.a.runs, pipeline.b.runs);
-        let context = pipeline.context.as_ref().and_then(say_context);
-        for said in context.into_iter().chain(pipeline.note.clone()) {
-            out += &format!("{}\n", Tone::Quiet.paint(&line(&said)));
-        }
-        let mut table = Table::new(&[
-            ("what", Align::Left),
-            ("A", Align::Right),
-            ("B", Align::Right),
-            ("change", Align::Right),
-            ("95 % interval", Align::Right),
-            ("verdict", Align::Left),
-        ]);
-        for change in &pipeline.metrics {
-            let value =
-                |value: Option<f64>| value.map_or("–".to_owned(), |value| format_metric(change.metric, value));
-            let told = Told::of(change.metric, change.a, change.b, change.change_percent);
-            table.toned(row(change.metric.label(), value(change.a), value(change.b), told, change.word));
-        }
-        for step in &pipeline.steps {
-            let value = |value: Option<f64>| value.map_or("–".to_owned(), format_duration);
-            let told = Told::of(Metric::Duration, step.a_s, step.b_s, step.change_percent);
-            let label = format!("step {} {}", step.step, Metric::Duration.label());
-            table.toned(row(&label, value(step.a_s), value(step.b_s), told, step.word));
-        }
-        out += &table.ansi(terminal_width());
-    }
-    out
-}
-
-/// A change and its interval, in words.
-struct Told {
-    change: String,
-    interval: String,
-}
-
-impl Told {
-    fn of(metric: Metric, a: Option<f64>, b: Option<f64>, known: Option<Estimate>) -> Self {
-        let unknown = || "–".to_owned();
-        let Some(levels) = a.zip(b) else { return Self { change: unknown(), interval: unknown() } };
-        let said = |percent: f64| change_of(metric, levels, percent);
-        let (from, to) = levels;
-        let alone = (from != 0.0).then(|| (to - from) / from.abs() * 100.0);
-        Self {
-            change: known.map(|known| known.value).or(alone).map_or_else(unknown, said),
-            interval: known.map_or_else(unknown, |known| format!("{} to {}", said(known.low), said(known.high))),
-        }
-    }
-}
-
-fn row(label: &str, a: String, b: String, said: Told, word: ChangeWord) -> [(String, Tone); 6] {
-    let (word, tone) = match word {
-        ChangeWord::Regressed => ("regressed", Tone::Bad),
-        ChangeWord::Improved => ("improved", Tone::Good),
-        ChangeWord::WithinNoise => ("within noise", Tone::Quiet),
-        ChangeWord::NoChange => ("no change", Tone::Quiet),
-        ChangeWord::NotEnoughData => ("not enough data", Tone::Warn),
-    };
-    let told = if matches!(tone, Tone::Bad | Tone::Good) { tone } else { Tone::Plain };
-    [
-        (label.to_owned(), Tone::Plain),
-        (a, Tone::Plain),
-        (b, Tone::Plain),
-        (said.change, told),
-        (said.interval, Tone::Plain),
-        (word.to_owned(), tone),
-    ]
 }

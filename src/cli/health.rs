@@ -76,6 +76,10 @@ struct Met<'a> {
     expected: Option<String>,
     earliest: Option<String>,
     latest: Option<String>,
+    /// Runs in the report that were at or beyond it.
+    crossed: usize,
+    /// Start of the newest of them.
+    last_crossed: Option<String>,
 }
 
 pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
@@ -152,6 +156,7 @@ fn limits_met<'a>(profile: &PipelineProfile, limits: &[Limit]) -> Vec<Met<'a>> {
             (_, None, None) => "not within the forecast",
         };
         let time = |at: Option<i64>| at.map(format_time);
+        let crossed = text::crossed(profile, forecast, limit);
         Some(Met {
             metric: forecast.metric,
             limit: limit.value,
@@ -159,6 +164,8 @@ fn limits_met<'a>(profile: &PipelineProfile, limits: &[Limit]) -> Vec<Met<'a>> {
             expected: time(meeting.expected),
             earliest: time(meeting.earliest),
             latest: time(meeting.latest),
+            crossed: crossed.map_or(0, |crossed| crossed.count),
+            last_crossed: time(crossed.map(|crossed| crossed.last)),
         })
     };
     profile.forecasts.iter().filter_map(met).collect()

@@ -4,6 +4,7 @@ use crate::chart::forecast::Meeting;
 use crate::model::Metric;
 
 use super::charts;
+pub use super::charts::Crossed;
 use super::grid::{Cell, Grid};
 use super::outlook::{Forecast, Limit};
 use super::pages::{pipeline, slices};
@@ -23,6 +24,12 @@ pub fn limit_of<'a>(limits: &'a [Limit], pipeline: &str, metric: Metric) -> Opti
 #[must_use]
 pub fn meeting(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) -> Option<Meeting> {
     charts::meeting(profile, forecast, limit)
+}
+
+/// How often a limit was crossed before; none where it never was.
+#[must_use]
+pub fn crossed(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) -> Option<Crossed> {
+    charts::crossed(profile, forecast, limit)
 }
 
 /// Where the metrics are heading.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::model::VerdictWord;
+use crate::model::{Metric, VerdictWord};
 
 // Pages with every kind of chart, finding, alert, forecast, slice and model.
 pub(super) const SAMPLE: &str = include_str!("../../tests/fixtures/report/sample.json");
@@ -156,6 +156,20 @@ fn fifty_pipelines_fit_in_400_kilobytes() {
 }
 
 #[test]
+fn the_values_of_every_sparkline_stand_in_a_table() {
+    let bundle = read(SAMPLE);
+    let html = page(&bundle, Kind::Executive);
+    let (_, data) = html.split_once("Data: Values behind the sparklines").expect("a table");
+    let (table, _) = data.split_once("</details>").expect("its end");
+    for profile in &bundle.pipelines {
+        let Some(series) = profile.run_series(Metric::Duration) else { continue };
+        let value = series.points.iter().rev().find_map(|point| series.value(point)).expect("a value");
+        let said = crate::model::unit::format_metric(Metric::Duration, value);
+        assert!(table.contains(&said), "{}: {said}", profile.pipeline);
+    }
+}
+
+#[test]
 fn silence_is_never_shown_in_green() {
     let mut bundle = read(SAMPLE);
     bundle.verdict.verdict = VerdictWord::InsufficientData;
@@ -242,7 +256,7 @@ fn a_quality_that_fell_is_told_in_points_by_words_and_charts() {
     let last = series.changes.last_mut().expect("fixture");
     (last.before, last.after) = (0.9, 0.77);
     let html = page(&bundle, Kind::Pipeline);
-    assert!(html.contains("quality −13 points since run"), "the title of its timeline");
+    assert!(html.contains("quality -13 points since run"), "the title of its timeline");
 }
 
 #[test]

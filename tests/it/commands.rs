@@ -149,6 +149,7 @@ fn a_limit_is_met_by_a_forecast_or_is_not_and_nonsense_is_refused() {
     let found = fixture.json(&["health", "--pipeline", "slow", "--limit", "duration=12s", "--limit", "cost=1"]);
     let more = &found[0]["more"];
     assert_eq!((more["limits"].as_array().unwrap().len(), more["limits"][0]["meets"].clone()), (1, "already".into()));
+    assert!(more["limits"][0]["crossed"].as_u64() > Some(0) && more["limits"][0]["last_crossed"].is_string());
     assert!(more["health_history"].as_array().unwrap().len() > 5 && !more["slices"].as_array().unwrap().is_empty());
     let far = fixture.text(&["health", "--limit", "slow:duration=1h"]);
     assert!(far.contains("not within the forecast") && far.contains("forecasts of slow"), "{far}");

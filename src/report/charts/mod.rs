@@ -11,17 +11,19 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::chart::{self, Frame, Spec, distribution, sparkline, timeline};
-use crate::model::unit::parse_time;
+use crate::model::unit::{format_metric, parse_time};
 use crate::model::{Metric, Outcome};
 
 use super::clean;
+use super::format::UNKNOWN;
 use super::grid::{Cell, Grid};
-use super::profile::{PipelineProfile, SeriesView};
+use super::profile::{PipelineProfile, PointView, SeriesView};
 use super::statistics::SpreadPart;
 use super::view::outcome_badge;
 
 pub(super) use calendar::by_hour;
-pub(super) use outlook::{forecast, forecasts, health_history, limit_of, meeting};
+pub use outlook::Crossed;
+pub(super) use outlook::{crossed, forecast, forecasts, health_history, limit_of, meeting};
 pub(super) use steps::{compared_steps, differential_steps, waterfalls};
 pub(super) use usage::{model_cost, model_usage, resources};
 
@@ -82,11 +84,8 @@ fn narrowed(spec: &Spec) -> Option<Spec> {
 
 /// Durations of the newest runs, the size of a word.
 pub(super) fn spark(profile: &PipelineProfile, place: usize) -> Drawn {
-    let series = profile.run_series(Metric::Duration).or_else(|| profile.series.first());
+    let (series, newest) = spark_points(profile);
     let metric = series.map_or(Metric::Duration, |series| series.metric);
-    let points = series.map_or(&[][..], |series| &series.points);
-    let first = points.len().saturating_sub(SPARK_VALUES);
-    let newest = &points[first..];
     let change = series.and_then(|series| series.changes.last());
     let change_at = change.and_then(|change| newest.iter().position(|point| point.started_at == change.time));
     let level = series.and_then(|series| series.levels.last());
@@ -102,6 +101,33 @@ pub(super) fn spark(profile: &PipelineProfile, place: usize) -> Drawn {
     let spec = sparkline::Sparkline { frame, trend, unit: metric.into(), better: metric.better(), height: 40 };
     let caption = format!("{} of the newest runs", metric.label());
     draw(&Spec::Sparkline(spec), caption.clone(), Grid::new(caption, &[]))
+}
+
+/// The series of a sparkline, and its points that are drawn.
+fn spark_points(profile: &PipelineProfile) -> (Option<&SeriesView>, &[PointView]) {
+    let series = profile.run_series(Metric::Duration).or_else(|| profile.series.first());
+    let points = series.map_or(&[][..], |series| &series.points);
+    (series, &points[points.len().saturating_sub(SPARK_VALUES)..])
+}
+
+/// The values behind the sparklines, a row each: a table for each would be most of the page.
+pub(super) fn spark_data(profiles: &[&PipelineProfile]) -> Grid {
+    let heads = ["Pipeline", "What", "Newest run", "Values, oldest first"];
+    Grid::new("Values behind the sparklines", &heads).fill(profiles, |profile| {
+        let (series, newest) = spark_points(profile);
+        let Some(series) = series else {
+            return [profile.pipeline.as_str(), UNKNOWN, UNKNOWN, UNKNOWN].map(Cell::text).into();
+        };
+        let said = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| format_metric(series.metric, value));
+        let values: Vec<String> = newest.iter().map(|point| said(series.value(point))).collect();
+        vec![
+            Cell::text(&profile.pipeline),
+            Cell::text(series.metric.label()),
+            Cell::time(newest.last().map(|point| point.started_at.as_str())),
+            // Our own words: as long as they are.
+            Cell { text: values.join("; "), ..Cell::text("") },
+        ]
+    })
 }
 
 /// One metric of one pipeline or step, run by run.

@@ -3,15 +3,16 @@
 use crate::chart::forecast::{self as fan, Ahead, Meeting, Past};
 use crate::chart::health::{self, HealthHistory};
 use crate::chart::{Frame, Spec};
-use crate::model::Metric;
+use crate::model::clock::UnixNanos;
 use crate::model::unit::{format_day, format_metric, parse_time};
+use crate::model::{Better, Metric};
 use crate::track::HealthWord;
 
 use super::super::clean;
 use super::super::format::UNKNOWN;
 use super::super::grid::{Cell, Grid};
 use super::super::outlook::{Forecast, HealthPoint, Limit};
-use super::super::profile::PipelineProfile;
+use super::super::profile::{PipelineProfile, SeriesView};
 use super::super::view::{capital, health_badge};
 use super::{Drawn, draw};
 
@@ -62,10 +63,7 @@ pub(in crate::report) fn limit_of<'a>(limits: &'a [Limit], pipeline: &str, metri
 fn spec(profile: &PipelineProfile, forecast: &Forecast, limit: Option<&Limit>, place: usize) -> Option<fan::Forecast> {
     let metric = forecast.metric;
     let since = parse_time(&forecast.since).ok()?;
-    let series = profile
-        .series
-        .iter()
-        .find(|series| series.metric == metric && series.step.is_none() && series.context == forecast.context)?;
+    let series = series_of(profile, forecast)?;
     let past = series.points.iter().filter_map(|point| {
         let value = series.value(point)?;
         Some(Past { time: parse_time(&point.started_at).ok()?, value })
@@ -96,6 +94,39 @@ fn spec(profile: &PipelineProfile, forecast: &Forecast, limit: Option<&Limit>, p
 /// When a forecast meets its limit.
 pub(in crate::report) fn meeting(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) -> Option<Meeting> {
     spec(profile, forecast, Some(limit), 0).map(|spec| spec.meeting())
+}
+
+/// Values of a forecast's series that lay at or beyond its limit: how many, and when the newest of them was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crossed {
+    /// Of the values that the report holds.
+    pub count: usize,
+    /// Some values are left out of the report: they may have been more.
+    pub at_least: bool,
+    /// When the newest of them was measured.
+    pub last: UnixNanos,
+}
+
+/// How often a limit was crossed before; none where it never was.
+pub(in crate::report) fn crossed(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) -> Option<Crossed> {
+    let series = series_of(profile, forecast)?;
+    let beyond = |value: f64| match forecast.metric.better() {
+        Better::Lower => value >= limit.value,
+        Better::Higher => value <= limit.value,
+    };
+    let times = series.points.iter().filter_map(|point| {
+        series.value(point).filter(|value| beyond(*value))?;
+        parse_time(&point.started_at).ok()
+    });
+    let times: Vec<UnixNanos> = times.collect();
+    Some(Crossed { count: times.len(), at_least: series.whole.is_some(), last: times.iter().copied().max()? })
+}
+
+fn series_of<'a>(profile: &'a PipelineProfile, forecast: &Forecast) -> Option<&'a SeriesView> {
+    let fits = |series: &&SeriesView| {
+        series.metric == forecast.metric && series.step.is_none() && series.context == forecast.context
+    };
+    profile.series.iter().find(fits)
 }
 
 /// The fan of one metric.
@@ -134,7 +165,10 @@ fn all_forecasts(profile: &PipelineProfile, limits: &[Limit]) -> Grid {
         let said = |value: f64| format_metric(forecast.metric, value);
         let (first, last) = (forecast.points.first(), forecast.points.last());
         let limit = limit_of(limits, &profile.pipeline, forecast.metric);
-        let when = limit.and_then(|limit| meeting(profile, forecast, limit)).map(say_meeting);
+        let when = limit.and_then(|limit| {
+            let meeting = meeting(profile, forecast, limit)?;
+            Some(say_meeting(meeting, crossed(profile, forecast, limit)))
+        });
         vec![
             Cell::text(capital(forecast.metric.label())),
             Cell::metric(forecast.metric, first.map(|point| point.middle)),
@@ -148,15 +182,43 @@ fn all_forecasts(profile: &PipelineProfile, limits: &[Limit]) -> Grid {
     })
 }
 
-/// `about 2026-06-03 (2026-05-20 to 2026-06-29)`.
-fn say_meeting(meeting: Meeting) -> String {
+/// `about 2026-06-03 (2026-05-20 to 2026-06-29); crossed before by 3 runs, last on 2026-05-01`.
+fn say_meeting(meeting: Meeting, crossed: Option<Crossed>) -> String {
     let day = format_day;
-    match (meeting.already, meeting.expected, meeting.earliest, meeting.latest) {
-        (true, ..) => "beyond it already".to_owned(),
+    let when = match (meeting.already, meeting.expected, meeting.earliest, meeting.latest) {
+        (true, ..) => "at or beyond it already".to_owned(),
         (_, Some(at), Some(first), Some(last)) => format!("about {} (95 %: {} to {})", day(at), day(first), day(last)),
         (_, Some(at), Some(first), None) => format!("about {} (95 %: {} at the earliest)", day(at), day(first)),
         (_, Some(at), None, _) => format!("about {}", day(at)),
         (_, None, Some(first), _) => format!("not expected, but possible from {} on", day(first)),
         (_, None, None, _) => "not within the forecast".to_owned(),
+    };
+    let Some(Crossed { count, at_least, last }) = crossed else { return when };
+    let runs = if count == 1 { "run" } else { "runs" };
+    let before = if meeting.already { "crossed" } else { "crossed before" };
+    let least = if at_least { "at least " } else { "" };
+    format!("{when}; {before} by {least}{count} {runs}, last on {}", day(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_was_crossed_before_is_told_so() {
+        let day = 86_400_000_000_000_i64;
+        let crossed = Some(Crossed { count: 3, at_least: false, last: 20_000 * day });
+        let clear = Meeting::default();
+        assert_eq!(say_meeting(clear, None), "not within the forecast");
+        assert_eq!(
+            say_meeting(clear, crossed),
+            "not within the forecast; crossed before by 3 runs, last on 4 Oct 2024"
+        );
+        let already = Meeting { already: true, ..clear };
+        let once = Some(Crossed { count: 1, at_least: true, last: 0 });
+        assert_eq!(
+            say_meeting(already, once),
+            "at or beyond it already; crossed by at least 1 run, last on 1 Jan 1970"
+        );
     }
 }

@@ -62,6 +62,7 @@ pub(in crate::report) fn context(bundle: &Bundle) -> Value {
         cards => view::value(&cards),
         tally => view::value(tally),
         overview => view::value(overview(&ranked)),
+        spark_data => view::value(charts::spark_data(&ranked[..cards.len()])),
         cost => view::value(cost(bundle)),
         cost_total => cost_total(bundle).map(format_usd),
         cost_chart => view::value(bundle.model_history.as_ref().and_then(|history| charts::model_cost("all pipelines", history))),
