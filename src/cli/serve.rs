@@ -227,8 +227,8 @@ mod tests {
     fn queries_are_bounded_as_the_configuration_says_and_0_bounds_nothing() {
         let mut layers = Layers::new().unwrap();
         let by_default = query_bounds(&layers.config().unwrap());
-        let time_max = Some(Duration::from_secs(60));
-        assert_eq!(by_default, QueryBounds { rows_max: Some(100_000), bytes_max: Some(64 << 20), time_max });
+        let time_max = Some(Duration::from_secs(300));
+        assert_eq!(by_default, QueryBounds { rows_max: None, bytes_max: Some(256 << 20), time_max });
         for nothing in ["limits.query_rows_max=0", "limits.query_bytes_max=0", "limits.query_timeout=0s"] {
             layers.assign(nothing).unwrap();
         }
