@@ -14,6 +14,10 @@ select
     model,
     input_tokens,
     output_tokens,
-    cost_usd
+    cost_usd,
+    items,
+    peak_memory_bytes,
+    cpu_s,
+    quality_score
 from step_rows
 where pipeline = cast($pipeline as varchar)
