@@ -1,4 +1,4 @@
-//! Faults that only a restart mends, and how they are kept away.
+//! Faults that only opening the file again mends, or only a restart, and how they are kept away.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ const EXIT_INTERNAL: i32 = 70;
 /// What must be free on the disk for a load, bytes.
 const ROOM_BYTES_MIN: u64 = 64 * 1024 * 1024;
 
-/// A checkpoint of DuckDB's that finds no room breaks off, and only a restart mends that: better not begin.
+/// A checkpoint of DuckDB's that finds no room breaks off, and only opening the file again mends that: better not begin.
 pub(super) fn has_room(folder: &Path) -> Result<(), StoreError> {
     // Where the system does not say, the write itself does.
     let Ok(disk) = nix::sys::statvfs::statvfs(folder) else { return Ok(()) };
@@ -19,16 +19,19 @@ pub(super) fn has_room(folder: &Path) -> Result<(), StoreError> {
 }
 
 /// After a failed sync, or a checkpoint that broke off, DuckDB refuses everything until the file is opened again. What
-/// was acknowledged lies in the log: ending at once loses nothing, and the next start goes on.
-pub(super) fn stop_where_only_a_restart_helps(error: &StoreError) {
+/// was acknowledged lies in the log.
+pub(super) fn is_invalidated(error: &StoreError) -> bool {
     let told = told(error);
-    if told.contains("database has been invalidated") {
-        tracing::error!(
-            error = told,
-            "the store must be opened again: perfline ends here, start it again; the log keeps everything"
-        );
-        std::process::exit(EXIT_INTERNAL);
-    }
+    told.contains("database has been invalidated") || told.contains("FATAL Error")
+}
+
+/// Somebody reads on although every statement fails: a fault of ours. The log keeps everything.
+pub(super) fn stop_with_readers() -> ! {
+    tracing::error!(
+        "the store must be opened again and somebody still reads it: perfline ends here, start it again; the log keeps \
+         everything"
+    );
+    std::process::exit(EXIT_INTERNAL)
 }
 
 /// The loader outlives the log's thread, so that only a fault of ours can have ended it: to go on would acknowledge what

@@ -12,7 +12,8 @@ use duckdb::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
-use super::fatal::{has_room, stop_where_only_a_restart_helps, told};
+use super::fatal::{has_room, is_invalidated, told};
+use super::handle::Handle;
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::position::{read_position, write_position};
 use super::stats::{Committer, LoaderStats, elapsed_ns};
@@ -51,6 +52,7 @@ pub(crate) enum Work {
 
 /// The loader's thread.
 pub(super) struct Loader {
+    handle: Arc<Handle>,
     connection: Connection,
     /// DuckDB's own log.
     wal: PathBuf,
@@ -87,6 +89,7 @@ struct Load {
 
 impl Loader {
     pub(super) fn new(
+        handle: Arc<Handle>,
         connection: Connection,
         segments: Segments,
         rules: Arc<Rules>,
@@ -97,6 +100,7 @@ impl Loader {
         let builder = Some(BatchBuilder::new(&connection, Arc::clone(&rules))?);
         derive::name_run_ids(&connection, &rules)?;
         Ok(Self {
+            handle,
             connection,
             wal: wal_path(&options.path),
             bodies: Bodies::new(segments.folder().to_owned()),
@@ -199,8 +203,13 @@ impl Loader {
             }
             Work::Flush { done } => {
                 let flushed = self.load_for_a_reader().and_then(|()| self.derive());
+                let invalidated = flushed.as_ref().err().filter(|error| is_invalidated(error)).map(told);
                 // Who asked may have gone meanwhile.
                 drop(done.try_send(flushed));
+                if let Some(error) = invalidated {
+                    tracing::error!(error, "deriving runs failed; trying again");
+                    self.reopen();
+                }
             }
             Work::Job(job) => {
                 self.load_until_it_goes_through();
@@ -302,8 +311,8 @@ impl Loader {
 
     fn load_for_a_reader(&mut self) -> Result<(), StoreError> {
         self.load().map_err(|error| {
-            stop_where_only_a_restart_helps(&error);
             tracing::error!(error = told(&error), "loading failed; a reader is told so");
+            self.mend(&error);
             StoreError::Stalled
         })
     }
@@ -330,21 +339,72 @@ impl Loader {
     /// Whether a step failed; then it is undone.
     fn failed(&mut self, step: Result<(), StoreError>) -> bool {
         let Err(error) = step else { return false };
-        stop_where_only_a_restart_helps(&error);
         tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
         self.undo();
+        self.mend(&error);
         true
     }
 
     fn load_until_it_goes_through(&mut self) {
         while let Err(error) = self.load() {
-            stop_where_only_a_restart_helps(&error);
-            if self.stats.is_closing() {
+            tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
+            if !self.mend(&error) {
+                self.pause();
+            }
+            if self.given_up {
+                return;
+            }
+        }
+    }
+
+    /// Before something is tried again; or there is no more trying.
+    fn pause(&mut self) {
+        if self.stats.is_closing() {
+            self.given_up = true;
+        } else {
+            std::thread::sleep(RETRY_PAUSE);
+        }
+    }
+
+    /// Opens the file again where an error leaves no other way; whether it did.
+    fn mend(&mut self, error: &StoreError) -> bool {
+        let invalidated = is_invalidated(error);
+        if invalidated {
+            self.reopen();
+        }
+        invalidated
+    }
+
+    /// Returns once the file is open again, or given up.
+    fn reopen(&mut self) {
+        tracing::warn!("the store is opened again; the log keeps everything");
+        self.undo();
+        // The last connection closes the file, so that this one must go first.
+        match Connection::open_in_memory() {
+            Ok(nothing) => self.connection = nothing,
+            Err(error) => {
+                tracing::error!(%error, "DuckDB gives no connection");
                 self.given_up = true;
                 return;
             }
-            tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
-            std::thread::sleep(RETRY_PAUSE);
+        }
+        while !self.given_up {
+            let opened = self.handle.reopen().and_then(|connection| {
+                derive::name_run_ids(&connection, &self.rules)?;
+                Ok(connection)
+            });
+            match opened {
+                Ok(connection) => {
+                    self.connection = connection;
+                    self.stale = true;
+                    tracing::info!("the store is open again");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(error = told(&error), "the store could not be opened again; trying again");
+                    self.pause();
+                }
+            }
         }
     }
 
@@ -368,8 +428,8 @@ impl Loader {
             .and_then(|()| self.derive())
             .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout));
         if let Err(error) = kept {
-            stop_where_only_a_restart_helps(&error);
             tracing::error!(error = told(&error), "deriving runs failed; trying again");
+            self.mend(&error);
         }
         self.upkeep = Instant::now();
     }

@@ -10,6 +10,7 @@ mod columns;
 mod derive;
 mod error;
 mod fatal;
+mod handle;
 mod loader;
 pub mod log;
 mod migrate;
@@ -58,6 +59,7 @@ use crate::model::live::Live;
 use crate::otlp::conventions::Rules;
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
+use handle::Handle;
 use loader::{Loader, Work};
 use log::{Appender, LogStats, LogWriter, Position, Queue, QueueName, Segments, Submission};
 pub use log::{Loss, OnDamage};
@@ -83,7 +85,7 @@ struct Inner {
     evaluating: Mutex<()>,
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
     budget: Arc<Semaphore>,
-    connection: Mutex<Connection>,
+    handle: Arc<Handle>,
     losses: Vec<Loss>,
     log_gone: bool,
     log_stats: Arc<LogStats>,
@@ -102,17 +104,24 @@ const STALL_PAUSE: Duration = Duration::from_millis(250);
 impl Store {
     /// Opens the file, brings its schema up to date and loads what the log still holds.
     pub fn open(options: &StoreOptions, rules: Arc<Rules>) -> Result<Self, StoreError> {
-        let connection = options::connect(options)?;
+        let (handle, connection) = Handle::open(options)?;
+        let handle = Arc::new(handle);
         migrate::migrate(&connection, &options.path.display().to_string(), options.clock)?;
         read::define_views(&connection)?;
         let segments = Segments::open(&log_folder(&options.path))?.with_segments_of(options.segment_bytes_max);
         let folder = segments.folder().to_owned();
         let loader_stats = Arc::new(LoaderStats::default());
         let log_stats = Arc::new(LogStats::default());
-        let readers = connection.try_clone().map_err(StoreError::sql("open a reader"))?;
         let prices = Live::new(Arc::clone(&options.prices));
-        let mut loader =
-            Loader::new(connection, segments.clone(), rules, options, prices.clone(), Arc::clone(&loader_stats))?;
+        let mut loader = Loader::new(
+            Arc::clone(&handle),
+            connection,
+            segments.clone(),
+            rules,
+            options,
+            prices.clone(),
+            Arc::clone(&loader_stats),
+        )?;
         let replayed = loader.recover(options.on_damage)?;
         let (work_in, work_out) = sync_channel(SUBMISSIONS_MAX);
         let (submissions, inbox) = mpsc::channel(SUBMISSIONS_MAX);
@@ -134,7 +143,7 @@ impl Store {
             evaluating: Mutex::new(()),
             submissions: Mutex::new(Some(submissions)),
             budget: Arc::new(Semaphore::new(options.buffer_bytes_max / BUDGET_UNIT)),
-            connection: Mutex::new(readers),
+            handle,
             log_gone: replayed.gone,
             losses: replayed.losses,
             log_stats,
@@ -283,9 +292,8 @@ impl Store {
 
     /// A connection that reads. Call [`Store::flush`] first to see everything acknowledged.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        let connection = self.inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = connection.try_clone().map(Reader::new).map_err(StoreError::sql("open a reader"))?;
-        Ok(reader.within(*self.inner.query_bounds.get()))
+        let (connection, lent) = self.inner.handle.connection()?;
+        Ok(Reader::new(connection).counted(lent).within(*self.inner.query_bounds.get()))
     }
 
     /// Loads what is left, checkpoints and ends the threads. Later calls answer `Closed`.

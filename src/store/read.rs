@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::StoreError;
 use super::bounds::{Meter, QueryBounds};
+use super::handle::Lent;
 use super::rows::{Row, batch_to_rows, json_columns, read_json};
 use super::sql;
 use crate::model::{Run, Step};
@@ -20,11 +21,18 @@ pub type Parameters<'a> = HashMap<&'a str, &'a dyn ToSql>;
 pub struct Reader {
     connection: Connection,
     bounds: QueryBounds,
+    // Behind the connection: given back once that is closed.
+    _lent: Option<Lent>,
 }
 
 impl Reader {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, bounds: QueryBounds::default() }
+        Self { connection, bounds: QueryBounds::default(), _lent: None }
+    }
+
+    /// The same, counted by whoever must know when nobody reads.
+    pub(super) fn counted(self, lent: Lent) -> Self {
+        Self { _lent: Some(lent), ..self }
     }
 
     /// The same, for questions of users that may take no more than `bounds`.

@@ -1,6 +1,6 @@
 """Fills the disk under load: requests are refused so that clients come again, /readyz says so, and when there is room
-again the service goes on by itself. Then syncs fail: it refuses, or ends where only a restart helps. Nothing
-acknowledged is lost, nothing doubles."""
+again the service goes on by itself; also where DuckDB was in the midst of a write, and refuses everything until its file
+is opened again. The same where syncs fail. Nothing acknowledged is lost, nothing doubles."""
 
 import random
 import threading
@@ -92,19 +92,26 @@ def end_while_full(disk, service, senders):
 
 
 def failing_syncs(disk, service, senders):
-    """Syncs that fail: the log is refused at once; DuckDB refuses everything from its first failure on, so the service
-    ends and says that it must be started again."""
+    """Syncs that fail: requests are refused; DuckDB refuses everything from its first failure on, so that the file is
+    opened again, and once syncs work the service goes on by itself."""
     before = refused(senders)
     for sender in senders:
         sender.start(service)
     threading.Event().wait(0.5)
     disk.refuse("sync")
     wait_until("every client is told to come again", lambda: all(now > then for now, then in zip(refused(senders), before)))
-    code = wait_until("the service ends", lambda: service.process.poll())
-    require(code == 70, f"it exits {code}")
-    require("start it again" in service.said(), "it does not say what to do")
-    stopped(senders)
+    wait_until("the store is opened again", lambda: "the store is opened again" in service.said())
+    require(status(service, "/readyz") == 503, "/readyz says that it is ready although nothing can be synced")
+    require(status(service, "/healthz") == 200, "failing syncs are no reason to be restarted")
+    taken = count(senders)
+    threading.Event().wait(1)
+    require(count(senders) == taken, "requests are acknowledged although nothing can be synced")
     disk.refuse("")
+    wait_until("/readyz says that it is ready", lambda: status(service, "/readyz") == 200)
+    wait_until("requests are taken again", lambda: count(senders) > taken + len(senders))
+    stopped(senders)
+    verify(service.program, service.http, senders)
+    service.stop()
 
 
 def script(program, folder, given):
