@@ -18,7 +18,7 @@ use crate::model::{AlertRecord, AlertState, AuditRecord, BaselineKind, Policy, S
 use crate::store::{AlertChanges, Reader, Screen, Screened, Store, StoreError};
 
 /// Counted up whenever the same runs would be judged otherwise than by the build before.
-const DETECTOR_VERSION: u32 = 5;
+const DETECTOR_VERSION: u32 = 6;
 /// Pipelines that are in memory at one time.
 const PIPELINES_AT_ONCE: usize = 100;
 /// Runs of a context that are read where the newest set is fixed by time or branch.

@@ -48,7 +48,7 @@ impl Default for Settings {
             whole_evidence_min: 3.4,
             whole_effect_share_min: 0.015,
             whole_effect_sigma_min: 0.3,
-            whole_far_share_min: 0.55,
+            whole_far_share_min: 0.5,
             effect_share_min: 0.03,
             effect_sigma_min: 0.9,
             far_share_min: 0.8,
