@@ -22,6 +22,11 @@ pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
         gauge("perfline_log_busy_seconds", "Time spent writing and syncing the log.", as_f64(stats.log_busy_ns) / 1e9),
         counter("perfline_loads", "Transactions that loaded rows.", stats.loads),
         counter("perfline_load_failures", "Loads that failed and were tried again.", stats.load_failures),
+        counter(
+            "perfline_store_reopenings",
+            "How often the file was opened again because DuckDB refused everything after a write that failed.",
+            stats.reopenings,
+        ),
         gauge("perfline_load_busy_seconds", "Time spent loading.", as_f64(stats.load_busy_ns) / 1e9),
         counter("perfline_commits", "Commits of loads and derivations.", stats.commits),
         gauge("perfline_commit_busy_seconds", "Time that these commits took.", as_f64(stats.commit_busy_ns) / 1e9),

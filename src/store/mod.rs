@@ -332,6 +332,10 @@ impl Store {
             match sender.try_send(submission) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Closed(_)) => return Err(StoreError::Closed),
+                // Also where both queues are full while the loader waits for whoever asks here.
+                Err(mpsc::error::TrySendError::Full(_)) if !self.inner.loader_stats.writable() => {
+                    return Err(StoreError::Stalled);
+                }
                 Err(mpsc::error::TrySendError::Full(back)) => {
                     submission = back;
                     std::thread::sleep(Duration::from_millis(5));

@@ -20,6 +20,7 @@ mod history;
 mod imports;
 mod late;
 mod metrics;
+mod reopen;
 mod report_build;
 mod report_history;
 mod retention;
