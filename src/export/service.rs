@@ -55,6 +55,17 @@ pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
     ]
 }
 
+/// Questions of other commands: those that are being answered, and those that found no place.
+#[must_use]
+pub fn question_families(running: u64, refused: u64) -> Vec<Family> {
+    vec![
+        Family::new("perfline_questions_running", FamilyKind::Gauge, "Questions that are being answered.")
+            .with(Vec::new(), as_f64(running)),
+        Family::new("perfline_questions_refused", FamilyKind::Counter, "Questions that found no place to be answered.")
+            .with(Vec::new(), as_f64(refused)),
+    ]
+}
+
 /// What the door counted: requests and items, taken and refused.
 #[must_use]
 pub fn door_families(snapshot: &[SignalSnapshot]) -> Vec<Family> {

@@ -29,8 +29,8 @@ mod values;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub use bounds::{Exceeded, QueryBounds};
-pub(crate) use error::RESTORE;
 pub use error::StoreError;
+pub(crate) use error::{MEMORY_HELP, MEMORY_KEY, RESTORE};
 pub use options::StoreOptions;
 pub use parquet::{TextColumns, read_parquet};
 pub use prices::Recosted;

@@ -19,6 +19,7 @@ mod explain;
 mod history;
 mod imports;
 mod late;
+mod limits;
 mod long;
 mod metrics;
 mod reopen;
