@@ -14,7 +14,7 @@ use duckdb::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
-use super::fatal::{has_room, is_invalidated, told};
+use super::fatal::{has_room, told};
 use super::handle::Handle;
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::position::{read_position, write_position};
@@ -205,10 +205,10 @@ impl Loader {
             }
             Work::Flush { done } => {
                 let flushed = self.load_for_a_reader().and_then(|()| self.derive());
-                let invalidated = flushed.as_ref().err().filter(|error| is_invalidated(error)).map(told);
+                let broken = flushed.as_ref().err().filter(|_| self.is_refused()).map(told);
                 // Who asked may have gone meanwhile. What DuckDB says of its file is nothing that they could mend.
-                drop(done.try_send(if invalidated.is_some() { Err(StoreError::Stalled) } else { flushed }));
-                if let Some(error) = invalidated {
+                drop(done.try_send(if broken.is_some() { Err(StoreError::Stalled) } else { flushed }));
+                if let Some(error) = broken {
                     tracing::error!(error, "deriving runs failed; trying again");
                     self.reopen();
                 }
@@ -228,13 +228,9 @@ impl Loader {
             // All that came was loaded: it holds nothing but what it knows.
             self.builder = None;
         }
-        // Whoever asked for the job hears how it failed; whether the file is usable still shows by itself.
-        let asked = self.connection.execute_batch("select 1").map_err(StoreError::sql("ask whether the store stands"));
-        if let Err(error) = asked
-            && is_invalidated(&error)
-        {
-            tracing::error!(error = told(&error), "a change of the store failed");
-            self.reopen();
+        // Whoever asked for the job hears how it failed; whether the file can still be used is found out here.
+        if self.mend() {
+            tracing::warn!("a change of the store failed in the midst of a write");
         }
     }
 
@@ -329,7 +325,7 @@ impl Loader {
     fn load_for_a_reader(&mut self) -> Result<(), StoreError> {
         self.load().map_err(|error| {
             tracing::error!(error = told(&error), "loading failed; a reader is told so");
-            self.mend(&error);
+            self.mend();
             StoreError::Stalled
         })
     }
@@ -365,7 +361,7 @@ impl Loader {
             .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout));
         if let Err(error) = kept {
             tracing::error!(error = told(&error), "deriving runs failed; trying again");
-            self.mend(&error);
+            self.mend();
         }
         self.upkeep = Instant::now();
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use duckdb::Connection;
 
 use super::super::columns::Horizons;
-use super::super::fatal::{is_invalidated, told};
+use super::super::fatal::told;
 use super::super::{StoreError, derive};
 use super::Loader;
 
@@ -33,7 +33,7 @@ impl Loader {
         let Err(error) = step else { return false };
         tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
         self.undo();
-        self.mend(&error);
+        self.mend();
         true
     }
 
@@ -43,7 +43,7 @@ impl Loader {
         }
         while let Err(error) = self.load() {
             tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
-            if !self.mend(&error) {
+            if !self.mend() {
                 self.pause();
             }
             if self.given_up {
@@ -61,13 +61,19 @@ impl Loader {
         }
     }
 
-    /// Opens the file again where an error leaves no other way; whether it did.
-    pub(super) fn mend(&mut self, error: &StoreError) -> bool {
-        let invalidated = is_invalidated(error);
-        if invalidated {
+    /// Opens the file again where that alone helps; whether it did.
+    pub(super) fn mend(&mut self) -> bool {
+        let is_refused = self.is_refused();
+        if is_refused {
             self.reopen();
         }
-        invalidated
+        is_refused
+    }
+
+    /// Whether DuckDB refuses everything, as it does after a failed sync or a checkpoint that broke off. It is asked,
+    /// since what it says of a failure may quote what a client sent.
+    pub(super) fn is_refused(&self) -> bool {
+        self.connection.execute_batch("select 1").is_err_and(|error| error.to_string().starts_with("FATAL Error"))
     }
 
     /// Returns once the file is open again, or loading is given up. Readers and jobs that wait hear meanwhile that the

@@ -199,9 +199,8 @@ impl Seek for Endless {
 }
 
 #[test]
-fn a_document_longer_than_any_request_comes_in_short_ones() {
-    // Longer than the door lets in at once.
-    let length = 66 << 20;
+fn a_document_that_is_never_whole_in_memory_comes_in_requests_of_bounded_length() {
+    let length = 9 << 20;
     let (mut pieces, mut bytes, mut longest) = (0_u64, 0_u64, 0);
     read_documents(Endless { at: 0, length }, |_, document| {
         let Document::Telemetry(Signal::Logs, text) = document else { panic!("logs") };
@@ -209,6 +208,6 @@ fn a_document_longer_than_any_request_comes_in_short_ones() {
         Ok::<(), DocumentError>(())
     })
     .unwrap();
-    assert!(pieces >= 30 && longest < 3 << 20, "{pieces} pieces of up to {longest} bytes");
+    assert!(pieces >= 4 && longest < 3 << 20, "{pieces} pieces of up to {longest} bytes");
     assert!(bytes > length - (1 << 20));
 }
