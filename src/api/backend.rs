@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::ApiError;
 use super::remote::{Remote, ServiceAccess};
 use crate::detect::alerts::Transition;
 use crate::detect::gate::{GateSettings, Newest};
@@ -16,104 +17,10 @@ use crate::otlp::sink::{Accepted, SubmitError};
 use crate::otlp::veil::Veil;
 use crate::price::Prices;
 use crate::report;
-use crate::store::{
-    Copied, Exceeded, ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreError, StoreOptions,
-};
+use crate::store::{Copied, ExportFormat, PruneRequest, Pruned, Recosted, Row, Store, StoreOptions};
 
 /// How long an import waits for room in the buffers before it asks again.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-
-/// Why a command could not be answered.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// The store refused.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store did not take a request.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// Nothing answers at the address.
-    #[error("reach the service at {url}")]
-    Unreachable {
-        /// The address.
-        url: String,
-        /// The cause.
-        source: tonic::transport::Error,
-    },
-    /// The service refused.
-    #[error("the service at {url} refused: {message}")]
-    Refused {
-        /// The address.
-        url: String,
-        /// What it said.
-        message: String,
-    },
-    /// A query wants more than the service gives.
-    #[error("the service at {url} refused: {message}")]
-    Exceeded {
-        /// The address.
-        url: String,
-        /// What it said.
-        message: String,
-    },
-    /// The service wants another token.
-    #[error("the service at {url} refused: {message}")]
-    Denied {
-        /// The address.
-        url: String,
-        /// What it said.
-        message: String,
-    },
-    /// A certificate or a key could not be read.
-    #[error("read `{}`", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// A certificate without its key, or a key without its certificate.
-    #[error("a certificate needs its key, and a key its certificate")]
-    HalfIdentity,
-    /// The token cannot stand in a header.
-    #[error("the token has characters that no token has")]
-    Token,
-    /// The answer was not understood.
-    #[error("the service answered with something this build does not know: {0}")]
-    Answer(String),
-    /// The client could not be started.
-    #[error("start the client")]
-    Runtime(#[from] std::io::Error),
-}
-
-impl ApiError {
-    /// Whether a query wanted more than it may have, which says nothing of the store.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        matches!(self, Self::Exceeded { .. } | Self::Store(StoreError::Exceeded(_)))
-    }
-
-    /// What to do about it, where there is something to do.
-    #[must_use]
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::Store(error) => error.help(),
-            Self::Unreachable { .. } => {
-                Some("is `perfline serve` running there? --store also takes a DuckDB file".to_owned())
-            }
-            Self::Exceeded { .. } => Some(Exceeded::HELP.to_owned()),
-            Self::Denied { .. } => {
-                Some("give a token that may do this: PERFLINE_TOKEN, or --token-file FILE".to_owned())
-            }
-            Self::Token => Some("a token is one line of letters, digits and signs, without spaces".to_owned()),
-            Self::Refused { url, .. } => {
-                Some(format!("the service's own log may say more; `perfline doctor --store {url}` says how it is"))
-            }
-            Self::HalfIdentity => Some("give both --cert-file and --key-file".to_owned()),
-            Self::Answer(_) => Some("are both ends of the same version? compare `perfline --version`".to_owned()),
-            _ => None,
-        }
-    }
-}
 
 /// Which runs are asked for.
 #[derive(Clone, Debug, Default)]

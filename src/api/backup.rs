@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc::Sender;
-use tonic::Status;
 
-use super::backend::ApiError;
+use super::error::ApiError;
+use super::parts::{Parts, send_part};
 use super::remote::Remote;
 use super::v1;
 use crate::store::{Copied, Store, StoreError, TableRows};
@@ -16,7 +15,7 @@ use crate::store::{Copied, Store, StoreError, TableRows};
 const PART_BYTES: usize = 256 * 1024;
 
 /// Copies the store into a file beside it and hands that on part by part. Ends early where nobody takes it any more.
-pub(super) fn send_copy(store: &Store, parts: &Sender<Result<v1::BackupResponse, Status>>) -> Result<(), ApiError> {
+pub(super) fn send_copy(store: &Store, parts: &Parts<v1::BackupResponse>) -> Result<(), ApiError> {
     let folder = store.way_out()?;
     let path = folder.path().join("copy.duckdb");
     let Copied { held, rows } = store.copy_to(&path)?;
@@ -31,7 +30,7 @@ pub(super) fn send_copy(store: &Store, parts: &Sender<Result<v1::BackupResponse,
             rows: rows.iter().map(told).collect(),
             sha256: hex(&hash.clone().finalize()),
         });
-        if parts.blocking_send(Ok(v1::BackupResponse { part, end })).is_err() || is_end {
+        if !send_part(parts, Ok(v1::BackupResponse { part, end })) || is_end {
             return Ok(());
         }
     }

@@ -16,6 +16,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::own::{Onward, Own};
+use super::questions::Questions;
 use super::ready::Readiness;
 use super::server::{Service, descriptor};
 use super::watch::watch;
@@ -50,6 +51,8 @@ pub struct Server<S = Store> {
     pub tls: Option<ServerTls>,
     /// What a connection may cost.
     pub limits: ServeLimits,
+    /// How many questions are answered at once.
+    pub questions: Questions,
     /// What is counted of those who get it too, by name.
     pub onward: Onward,
     /// How often the service stores its own metrics; `None`: never.
@@ -73,16 +76,17 @@ impl Server {
     #[must_use]
     pub fn new(store: Store) -> Self {
         let door = DoorState::new(store.clone());
-        Self { store, door, tls: None, limits: ServeLimits::default(), onward: Vec::new(), own_metrics: None }
+        let (limits, questions) = (ServeLimits::default(), Questions::default());
+        Self { store, door, tls: None, limits, questions, onward: Vec::new(), own_metrics: None }
     }
 }
 
 impl<S: Sink> Server<S> {
     /// Serves both listeners until `shutdown` is ready, then drains.
     pub async fn run(self, grpc: TcpListener, http: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { store, door, tls, limits, onward, own_metrics } = self;
+        let Self { store, door, tls, limits, questions, onward, own_metrics } = self;
         let (routes, health) = grpc_routes(door.clone(), &[descriptor()]).await.map_err(io::Error::other)?;
-        let service = Service::new(store.clone(), door.budget.clone(), door.settings.clone());
+        let service = Service::new(store.clone(), &door, questions.clone());
         let on_port = || Serving { limits, tls: tls.clone(), stats: Arc::default() };
         let ports = [on_port(), on_port()];
         let guard = Guard { access: door.access.clone(), stats: Arc::clone(&door.stats), need };
@@ -94,6 +98,7 @@ impl<S: Sink> Server<S> {
             store,
             stats: Arc::clone(&door.stats),
             ports: ports.each_ref().map(|port| Arc::clone(&port.stats)),
+            questions,
             onward,
         };
         let (reporter, sink) = (own.clone(), door.sink.clone());

@@ -5,18 +5,24 @@ mod backend;
 mod backup;
 mod convert;
 mod convert_alerts;
+mod error;
 mod listen;
 mod own;
+mod parts;
+mod questions;
 mod ready;
 mod remote;
 mod remote_alerts;
 mod server;
+mod status;
 mod upkeep;
 mod watch;
 
-pub use backend::{AlertChange, ApiError, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
+pub use backend::{AlertChange, Backend, BaselineRuns, CheckQuery, Opening, RunQuery};
+pub use error::ApiError;
 pub use listen::Server;
 pub(crate) use listen::pipelines_of;
+pub use questions::Questions;
 pub use remote::ServiceAccess;
 
 /// Messages and service, generated from `proto/`; `tests/generated.rs` keeps them current.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use prost::Message;
 
+use super::questions::Questions;
 use crate::export::exposition::Family;
 use crate::export::onward::onward_families;
 use crate::export::own::{Speaker, own_request, points_in};
-use crate::export::service::{door_families, port_families, store_families};
+use crate::export::service::{door_families, port_families, question_families, store_families};
 use crate::forward::DestinationStats;
 use crate::model::Signal;
 use crate::otlp::serve::ConnectionStats;
@@ -27,6 +28,7 @@ pub(super) struct Own {
     pub(super) stats: Arc<Stats>,
     /// The first port is gRPC's.
     pub(super) ports: [Arc<ConnectionStats>; 2],
+    pub(super) questions: Questions,
     pub(super) onward: Onward,
 }
 
@@ -35,6 +37,7 @@ impl Own {
         let file_bytes = std::fs::metadata(self.store.path()).map_or(0, |meta| meta.len());
         let mut families = door_families(&self.stats.snapshot());
         families.extend(port_families(&self.stats.denials(), &self.ports));
+        families.extend(question_families(self.questions.running() as u64, self.questions.refused()));
         families.extend(store_families(&self.store.stats(), file_bytes));
         families.extend(onward_families(&self.onward));
         families

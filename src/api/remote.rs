@@ -10,7 +10,9 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use super::backend::{ApiError, CheckQuery, RunQuery};
+use super::backend::{CheckQuery, RunQuery};
+use super::error::ApiError;
+use super::status::{from_status, is_busy};
 use super::v1;
 use super::v1::perfline_client::PerflineClient;
 use crate::model::{Run, Signal, Step, Verdict};
@@ -185,16 +187,6 @@ impl Remote {
     }
 
     pub(super) fn refused(&self, status: &tonic::Status) -> ApiError {
-        let (url, message) = (self.url.clone(), status.message().to_owned());
-        match status.code() {
-            tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => ApiError::Denied { url, message },
-            tonic::Code::ResourceExhausted | tonic::Code::DeadlineExceeded => ApiError::Exceeded { url, message },
-            _ => ApiError::Refused { url, message },
-        }
+        from_status(&self.url, status)
     }
-}
-
-/// The service says that it has no room now; with a cause it would be the connection that failed.
-fn is_busy(status: &tonic::Status) -> bool {
-    status.code() == tonic::Code::Unavailable && std::error::Error::source(status).is_none()
 }

@@ -1,6 +1,7 @@
 //! The client's part for alerts and baselines.
 
-use super::backend::{AlertChange, ApiError, BaselineRuns};
+use super::backend::{AlertChange, BaselineRuns};
+use super::error::ApiError;
 use super::remote::Remote;
 use super::v1;
 use crate::detect::Decision;

@@ -1,14 +1,18 @@
 //! The service: answers other perfline commands from the store that it has open.
 
-use std::pin::Pin;
+use std::sync::Arc;
 
-use tokio_stream::Stream;
+use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::backend::{AlertChange, ApiError, Backend, CheckQuery, RunQuery};
+use super::backend::{AlertChange, Backend, CheckQuery, RunQuery};
 use super::backup::send_copy;
 use super::convert_alerts::BaselineChange;
+use super::error::ApiError;
+use super::parts::{send_part, send_rows};
+use super::questions::Questions;
+use super::status::to_status;
 use super::upkeep;
 use super::v1;
 use super::v1::perfline_server::{Perfline, PerflineServer};
@@ -17,18 +21,18 @@ use crate::model::live::Live;
 use crate::model::{SeriesSelector, Signal};
 use crate::otlp::budget::Budget;
 use crate::otlp::door::{self, Encoding};
-use crate::otlp::receive::DoorSettings;
+use crate::otlp::receive::{DoorSettings, DoorState};
 use crate::otlp::sink::{Accepted, Sink as _, SubmitError};
 use crate::report;
-use crate::store::{Exceeded, Recosted, Store, StoreError};
+use crate::store::{Recosted, Store};
 
-/// Rows that one message of a query's answer carries.
-const ROWS_PER_MESSAGE: usize = 1_000;
 /// What a call may have beside its largest field, in bytes.
 const CALL_BYTES: usize = 64 * 1024;
 
 /// When who is turned away for want of room should come again.
 const BUSY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+/// Changes that have a thread; they are made one after the other all the same, and more wait without one.
+const CHANGES_MAX: usize = 16;
 
 /// Parts of a file that wait for a slow reader.
 const PARTS_AHEAD: usize = 4;
@@ -46,43 +50,51 @@ pub struct Service {
     /// Memory for the bodies of imports, shared with OTLP's.
     budget: Budget,
     settings: Live<DoorSettings>,
+    questions: Questions,
+    changes: Arc<Semaphore>,
 }
 
 impl Service {
     /// A tonic service over `store`; what it imports may be as large as what OTLP's door takes now.
     #[must_use]
-    pub fn new(store: Store, budget: Budget, settings: Live<DoorSettings>) -> PerflineServer<Self> {
+    pub fn new<S>(store: Store, door: &DoorState<S>, questions: Questions) -> PerflineServer<Self> {
+        let (budget, settings) = (door.budget.clone(), door.settings.clone());
         let call_bytes_max = settings.get().limits.body_bytes_max.saturating_add(CALL_BYTES);
-        PerflineServer::new(Self { store, budget, settings }).max_decoding_message_size(call_bytes_max)
+        let changes = Arc::new(Semaphore::new(CHANGES_MAX));
+        PerflineServer::new(Self { store, budget, settings, questions, changes })
+            .max_decoding_message_size(call_bytes_max)
     }
 
-    // Queries take as long as they take: off the network threads with them.
+    /// Answers a question in its turn.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Backend) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, Status> {
+        let turn = self.questions.turn().await?;
+        Ok(self.run(turn, question).await?.0)
+    }
+
+    /// Changes something: that stands behind no question, and is not turned away.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Backend) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let place = Arc::clone(&self.changes).acquire_owned().await.map_err(|e| Status::internal(e.to_string()))?;
+        Ok(self.run(place, change).await?.0)
+    }
+
+    // Queries take as long as they take: off the network threads with them. The place is held by the job itself, which
+    // goes on where its client has gone.
+    async fn run<T: Send + 'static, P: Send + 'static>(
+        &self,
+        place: P,
+        job: impl FnOnce(&Backend) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<(T, P), Status> {
         let backend = Backend::Local(self.store.clone());
-        tokio::task::spawn_blocking(move || question(&backend))
+        tokio::task::spawn_blocking(move || job(&backend).map(|done| (done, place)))
             .await
             .map_err(|e| Status::internal(format!("the question failed: {e}")))?
             .map_err(|error| to_status(&error))
-    }
-}
-
-fn to_status(error: &ApiError) -> Status {
-    match error {
-        ApiError::Store(StoreError::Query(message)) => Status::invalid_argument(message.clone()),
-        ApiError::Store(StoreError::Exceeded(bound)) => match bound {
-            Exceeded::Rows(_) | Exceeded::Bytes(_) => Status::resource_exhausted(bound.to_string()),
-            Exceeded::Time(_) => Status::deadline_exceeded(bound.to_string()),
-        },
-        ApiError::Submit(error @ SubmitError::Unfit(_)) => Status::invalid_argument(error.to_string()),
-        ApiError::Submit(error) => Status::unavailable(error.to_string()),
-        ApiError::Answer(message) => Status::invalid_argument(message.clone()),
-        other => {
-            let cause = std::error::Error::source(other).map_or(String::new(), |source| format!(": {source}"));
-            Status::internal(format!("{other}{cause}"))
-        }
     }
 }
 
@@ -91,19 +103,17 @@ fn to_json<T: serde::Serialize>(rows: &[T]) -> Result<Vec<String>, Status> {
     texts.map_err(|e| Status::internal(e.to_string()))
 }
 
-type QueryStream = Pin<Box<dyn Stream<Item = Result<v1::QueryResponse, Status>> + Send>>;
-
 #[tonic::async_trait]
 impl Perfline for Service {
-    type QueryStream = QueryStream;
+    type QueryStream = ReceiverStream<Result<v1::QueryResponse, Status>>;
 
-    async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<QueryStream>, Status> {
+    async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<Self::QueryStream>, Status> {
         let sql = request.into_inner().sql;
-        let rows = self.ask(move |backend| backend.query(&sql)).await?;
-        let texts: Vec<String> = rows.into_iter().map(|row| serde_json::Value::Object(row).to_string()).collect();
-        let parts: Vec<_> =
-            texts.chunks(ROWS_PER_MESSAGE).map(|rows| Ok(v1::QueryResponse { rows_json: rows.to_vec() })).collect();
-        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+        let turn = self.questions.turn().await?;
+        let (rows, turn) = self.run(turn, move |backend| backend.query(&sql)).await?;
+        let (send, parts) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(send_rows(rows, turn, send));
+        Ok(Response::new(ReceiverStream::new(parts)))
     }
 
     async fn list_runs(&self, request: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsResponse>, Status> {
@@ -167,7 +177,7 @@ impl Perfline for Service {
     }
 
     async fn detect(&self, _request: Request<v1::DetectRequest>) -> Result<Response<v1::DetectResponse>, Status> {
-        let moved = self.ask(Backend::detect).await?;
+        let moved = self.change(Backend::detect).await?;
         Ok(Response::new(v1::DetectResponse { transitions: moved.into_iter().map(Into::into).collect() }))
     }
 
@@ -176,7 +186,7 @@ impl Perfline for Service {
         request: Request<v1::ChangeAlertRequest>,
     ) -> Result<Response<v1::ChangeAlertResponse>, Status> {
         let (id, change): (String, AlertChange) = request.into_inner().try_into().map_err(Status::invalid_argument)?;
-        let alerts = self.ask(move |backend| backend.change_alert(&id, &change)).await?;
+        let alerts = self.change(move |backend| backend.change_alert(&id, &change)).await?;
         Ok(Response::new(v1::ChangeAlertResponse { alerts: alerts.into_iter().map(Into::into).collect() }))
     }
 
@@ -198,11 +208,11 @@ impl Perfline for Service {
         let mut answer = v1::ChangeBaselineResponse::default();
         match change {
             BaselineChange::Promote(id) => {
-                let alerts = self.ask(move |backend| backend.promote(&id, &decision)).await?;
+                let alerts = self.change(move |backend| backend.promote(&id, &decision)).await?;
                 answer.alerts = alerts.into_iter().map(Into::into).collect();
             }
             BaselineChange::Decide(selector, runs) => {
-                let versions = self.ask(move |backend| backend.decide_baseline(&selector, &runs, &decision)).await?;
+                let versions = self.change(move |backend| backend.decide_baseline(&selector, &runs, &decision)).await?;
                 answer.versions_json = to_json(&versions)?;
             }
         }
@@ -210,30 +220,32 @@ impl Perfline for Service {
     }
 
     async fn settle(&self, _request: Request<v1::SettleRequest>) -> Result<Response<v1::SettleResponse>, Status> {
-        self.ask(Backend::settle).await?;
+        self.change(Backend::settle).await?;
         Ok(Response::new(v1::SettleResponse {}))
     }
 
     async fn recost(&self, _request: Request<v1::RecostRequest>) -> Result<Response<v1::RecostResponse>, Status> {
-        let Recosted { stated, user, bundled, unknown, changed } = self.ask(Backend::recost).await?;
+        let Recosted { stated, user, bundled, unknown, changed } = self.change(Backend::recost).await?;
         Ok(Response::new(v1::RecostResponse { stated, user, bundled, unknown, changed }))
     }
 
     async fn prune(&self, request: Request<v1::PruneRequest>) -> Result<Response<v1::PruneResponse>, Status> {
         let request = request.into_inner().into();
-        let pruned = self.ask(move |backend| backend.prune(request)).await?;
+        let pruned = self.change(move |backend| backend.prune(request)).await?;
         Ok(Response::new(pruned.into()))
     }
 
     type BackupStream = ReceiverStream<Result<v1::BackupResponse, Status>>;
 
     async fn backup(&self, _request: Request<v1::BackupRequest>) -> Result<Response<Self::BackupStream>, Status> {
+        let turn = self.questions.turn().await?;
         let (send, parts) = tokio::sync::mpsc::channel(PARTS_AHEAD);
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             if let Err(error) = send_copy(&store, &send) {
                 // Nobody may be left to hear it.
-                drop(send.blocking_send(Err(to_status(&error))));
+                send_part(&send, Err(to_status(&error)));
             }
         });
         Ok(Response::new(ReceiverStream::new(parts)))
@@ -244,27 +256,16 @@ impl Perfline for Service {
     async fn export(&self, request: Request<v1::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
         let asked = request.into_inner();
         let format = upkeep::wanted(&asked)?;
+        let turn = self.questions.turn().await?;
         let (send, parts) = tokio::sync::mpsc::channel(PARTS_AHEAD);
         let store = self.store.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             if let Err(error) = upkeep::send_view(&store, &asked.view, format, &send) {
                 // Nobody may be left to hear it.
-                drop(send.blocking_send(Err(to_status(&error))));
+                send_part(&send, Err(to_status(&error)));
             }
         });
         Ok(Response::new(ReceiverStream::new(parts)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_that_wants_too_much_is_told_apart_from_a_fault() {
-        let code = |bound: Exceeded| to_status(&StoreError::from(bound).into()).code();
-        assert_eq!(code(Exceeded::Rows(1)), tonic::Code::ResourceExhausted);
-        assert_eq!(code(Exceeded::Bytes(1)), tonic::Code::ResourceExhausted);
-        assert_eq!(code(Exceeded::Time(BUSY_AFTER)), tonic::Code::DeadlineExceeded);
     }
 }

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
-use super::backend::ApiError;
+use super::error::ApiError;
+use super::parts::{Parts, send_part};
 use super::remote::Remote;
 use super::v1;
 use crate::store::{EXPORT_VIEWS, ExportFormat, PruneRequest, Pruned, Store, StoreError, TableRows};
@@ -62,7 +62,7 @@ pub(super) fn send_view(
     store: &Store,
     view: &str,
     format: ExportFormat,
-    parts: &Sender<Result<v1::ExportResponse, Status>>,
+    parts: &Parts<v1::ExportResponse>,
 ) -> Result<(), ApiError> {
     let folder = store.way_out()?;
     let path = folder.path().join("view");
@@ -72,7 +72,7 @@ pub(super) fn send_view(
         let mut part = Vec::with_capacity(PART_BYTES);
         let count = (&mut file).take(PART_BYTES as u64).read_to_end(&mut part)?;
         let rows = (count == 0).then_some(rows);
-        if parts.blocking_send(Ok(v1::ExportResponse { part, rows })).is_err() || rows.is_some() {
+        if !send_part(parts, Ok(v1::ExportResponse { part, rows })) || rows.is_some() {
             return Ok(());
         }
     }

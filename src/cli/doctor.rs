@@ -178,7 +178,11 @@ fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failur
     match backend.query(QUERY_FACTS) {
         Ok(facts) => answer.facts = facts.into_iter().next().unwrap_or_default(),
         Err(error) => {
-            answer.problems.push(unreadable("what it holds", error));
+            match error.limit() {
+                // That says nothing of the store.
+                Some(key) => answer.notes.push(unread("what it holds", key)),
+                None => answer.problems.push(unreadable("what it holds", error)),
+            }
             return Ok(());
         }
     }
@@ -186,16 +190,25 @@ fn ask(backend: &Backend, quick: bool, answer: &mut Answer) -> Result<(), Failur
     if quick {
         return Ok(());
     }
-    for row in backend.query(QUERY_TABLES)? {
+    let tables = match backend.query(QUERY_TABLES) {
+        Ok(tables) => tables,
+        Err(error) => {
+            let Some(key) = error.limit() else { return Err(error.into()) };
+            answer.notes.push(unread("the list of tables", key));
+            return Ok(());
+        }
+    };
+    for row in tables {
         let Some(table) = row.get("table_name").and_then(serde_json::Value::as_str) else { continue };
         // A hash of whole rows reads every column of every block, and DuckDB checks each block's checksum.
         let read = backend.query(&format!("select bit_xor(hash(t)) from \"{}\" t", table.replace('"', "\"\"")));
-        match read {
-            Ok(_) => {}
-            // Reading a large table may take longer than a service lets a question take.
-            Err(error) if error.is_exceeded() => answer.notes.push(unread(table)),
-            Err(error) => {
-                answer.problems.push(unreadable(&format!("table `{table}`"), error));
+        let Err(error) = read else { continue };
+        let what = format!("table `{table}`");
+        match error.limit() {
+            // To read a large table may take more than a service gives to one question.
+            Some(key) => answer.notes.push(unread(&what, key)),
+            None => {
+                answer.problems.push(unreadable(&what, error));
                 break;
             }
         }
@@ -213,14 +226,10 @@ fn waits(store: &Store) -> Result<Vec<Waits>, Failure> {
     store.queues().into_iter().map(one).collect()
 }
 
-fn unread(table: &str) -> Problem {
+fn unread(what: &str, key: &str) -> Problem {
     Problem {
-        what: format!(
-            "table `{table}` was not read to its end: that takes longer than limits.query_timeout of the service"
-        ),
-        remedy: Some(
-            "raise limits.query_timeout for as long as it takes, or stop the service and name its file".to_owned(),
-        ),
+        what: format!("{what} was not read to its end: that takes more than {key} allows"),
+        remedy: Some(format!("raise {key} for as long as it takes, or stop the service and name its file")),
     }
 }
 
@@ -292,7 +301,7 @@ fn note(answer: &mut Answer) {
             "`perfline baseline list --warnings` lists them; `perfline baseline reset` takes a stale pin back",
         );
     }
-    answer.notes = notes;
+    answer.notes.extend(notes);
 }
 
 #[allow(clippy::cast_precision_loss, reason = "bytes are shown with three digits")]

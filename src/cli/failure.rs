@@ -110,6 +110,8 @@ fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<String> {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let code = match &error {
+            // What was asked was too much: nothing is wrong with us.
+            error if error.limit().is_some() => EXIT_USAGE,
             ApiError::Store(StoreError::Sql { .. } | StoreError::Shape { .. }) | ApiError::Runtime(_) => EXIT_INTERNAL,
             _ => EXIT_USAGE,
         };

@@ -1,9 +1,10 @@
 //! `perfline import`: files into the store, by the same way as live telemetry.
 
 mod content;
+mod source;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,7 +14,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use prost::Message;
 use serde_json::{Map, Value};
 
-use self::content::{Content, compression_of, content_of, is_telemetry, json_signal, signal_of_name};
+use self::content::{Content, is_telemetry, signal_of_name};
+use self::source::Source;
 use super::output::{print, print_json};
 use super::{Failure, Format, StoreArg};
 use crate::api::Backend;
@@ -21,7 +23,7 @@ use crate::detect::alerts::Action;
 use crate::model::Signal;
 use crate::otlp::door::{self, Encoding, Limits};
 use crate::otlp::history::{self, History};
-use crate::otlp::inflate::inflate;
+use crate::otlp::json::{Document, DocumentError, read_documents};
 use crate::otlp::sink::Accepted;
 use crate::report::clean::line as sanitize;
 use crate::store::read_parquet;
@@ -78,8 +80,6 @@ pub(super) struct Summary {
     examples: Vec<String>,
 }
 
-/// A file may inflate to this many bytes.
-const FILE_BYTES_MAX: usize = 4 << 30;
 /// Refusals that are told one by one.
 const EXAMPLES_MAX: usize = 10;
 
@@ -174,17 +174,12 @@ struct Importer<'a> {
 impl Importer<'_> {
     fn file(&mut self, path: &Path) -> Result<(), Failure> {
         let name = path.display().to_string();
-        let bytes = if name == "-" { read_stdin() } else { std::fs::read(path) };
-        let bytes = bytes.map_err(|e| Failure::machine(&format!("read `{name}`"), &e))?;
-        let compression = compression_of(&bytes);
-        // A file is not a request: it may be as long as memory holds.
-        let bytes = inflate(compression, Bytes::from(bytes), FILE_BYTES_MAX, &mut |_| true)
-            .map_err(|e| Failure::usage(format!("read `{name}`: {e}"), "is the file whole?"))?;
+        let opened = source::open(&name)?;
         self.summary.files += 1;
-        match content_of(&name, &bytes) {
-            Content::Protobuf => self.protobuf(&name, bytes),
-            Content::Json => self.json(&name, &bytes),
-            Content::Csv => {
+        match opened {
+            Source::Json(source) => self.json(&name, source),
+            Source::Whole(Content::Protobuf | Content::Json, bytes) => self.protobuf(&name, bytes),
+            Source::Whole(Content::Csv, bytes) => {
                 let read = history::read_csv(&bytes).map_err(|e| {
                     Failure::usage(
                         format!("read `{name}`: {e}"),
@@ -193,7 +188,7 @@ impl Importer<'_> {
                 })?;
                 self.history(&name, read)
             }
-            Content::Parquet => self.parquet(&name, &bytes),
+            Source::Whole(Content::Parquet, bytes) => self.parquet(&name, &bytes),
         }
     }
 
@@ -220,49 +215,38 @@ impl Importer<'_> {
         self.request(name, signal, Encoding::Protobuf, bytes)
     }
 
-    fn json(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    /// A long document goes on in pieces, once it was checked to its end.
+    fn json(&mut self, name: &str, source: impl Read + Seek) -> Result<(), Failure> {
         let mut rows = Vec::new();
-        let mut documents = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-        let mut from = 0;
-        while let Some(document) = documents.next() {
-            let document = document.map_err(|e| {
-                Failure::usage(
-                    format!("read `{name}`: {e}"),
-                    "give OTLP/JSON (a document, or one a line) or run history",
-                )
-            })?;
-            let to = documents.byte_offset();
-            let text = Bytes::copy_from_slice(&bytes[from..to]);
-            from = to;
-            match document {
-                Value::Array(items) => {
-                    for item in items {
-                        self.document(name, item, None, &mut rows)?;
-                    }
-                }
-                document => self.document(name, document, Some(text), &mut rows)?,
+        let read = read_documents(source, |at, document| match document {
+            Document::Telemetry(signal, text) => {
+                let named = if at == 0 { name.to_owned() } else { format!("{name}, byte {at}") };
+                self.request(&named, signal, Encoding::Json, text).map_err(Stop::Failed)
             }
-        }
+            Document::Other(text) => self.other(name, at, &text, &mut rows).map_err(Stop::Failed),
+        });
+        read.map_err(|stop| match stop {
+            Stop::Failed(failure) => failure,
+            Stop::Document(DocumentError::Read(error)) => Failure::machine(&format!("read `{name}`"), &error),
+            Stop::Document(error) => Failure::usage(
+                format!("read `{name}`: {error}"),
+                "give OTLP/JSON (a document, or one a line) or run history",
+            ),
+        })?;
         if rows.is_empty() { Ok(()) } else { self.history(name, history::from_rows(rows, 1)) }
     }
 
-    /// One document of telemetry, with its text where that stands by itself; or one row of history.
-    fn document(
-        &mut self,
-        name: &str,
-        document: Value,
-        text: Option<Bytes>,
-        rows: &mut Vec<Map<String, Value>>,
-    ) -> Result<(), Failure> {
-        match document {
-            Value::Object(object) => match json_signal(&object) {
-                Some(signal) => {
-                    let text = text.unwrap_or_else(|| Bytes::from(Value::Object(object).to_string()));
-                    self.request(name, signal, Encoding::Json, text)?;
-                }
-                None if object.is_empty() => {}
-                None => rows.push(object),
-            },
+    /// JSON that is no telemetry: one row of history, if anything.
+    fn other(&mut self, name: &str, at: u64, text: &[u8], rows: &mut Vec<Map<String, Value>>) -> Result<(), Failure> {
+        let value: Value = serde_json::from_slice(text).map_err(|e| {
+            Failure::usage(
+                format!("read `{name}`, byte {at}: {e}"),
+                "run history is one flat object a run: docs/import.md",
+            )
+        })?;
+        match value {
+            Value::Object(row) if row.is_empty() => {}
+            Value::Object(row) => rows.push(row),
             other => self.refuse(name, "neither OTLP nor run history", 1, &other.to_string()),
         }
         Ok(())
@@ -314,8 +298,14 @@ impl Importer<'_> {
     }
 }
 
-fn read_stdin() -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Why a file of JSON is not read on.
+enum Stop {
+    Document(DocumentError),
+    Failed(Failure),
+}
+
+impl From<DocumentError> for Stop {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(error)
+    }
 }

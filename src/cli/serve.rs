@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::output::print;
 use super::{Failure, prices, rules_in, veil};
-use crate::api::Server;
+use crate::api::{Questions, Server};
 use crate::config::{Config, Layers};
 use crate::forward;
 use crate::model::live::Live;
@@ -124,10 +124,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         access: access.clone(),
         ..DoorState::new(store.clone())
     };
+    let questions = Questions::new(config.limits.queries_max);
     let reload = Reload {
         args: args.clone(),
         settings: layers.settings(),
         store: store.clone(),
+        questions: questions.clone(),
         door: door.settings.clone(),
         access,
         tls: tls.clone(),
@@ -135,8 +137,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
         config: config.clone(),
     };
     let own_metrics = Some(config.own_metrics.interval.0).filter(|interval| !interval.is_zero());
-    let server =
-        Server { store: store.clone(), door, tls, limits: limits(&config), onward: couriers.stats(), own_metrics };
+    let (limits, onward) = (limits(&config), couriers.stats());
+    let server = Server { store: store.clone(), door, tls, limits, questions, onward, own_metrics };
     let served = runtime.block_on(serve(&config, server, reload));
     couriers.stop();
     runtime.shutdown_timeout(DRAIN_MAX);

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::output::print_while_read;
 use super::{Failure, Format, StoreArg};
-use crate::api::RunQuery;
+use crate::api::{ApiError, RunQuery};
 use crate::model::unit::{format_duration, format_usd};
 use crate::model::{Run, RunState};
 use crate::report::clean::{line, shorten};
@@ -52,7 +52,17 @@ pub(super) fn run(args: &TailArgs) -> Result<ExitCode, Failure> {
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut is_read = true;
     while left > 0 {
-        let ended: Vec<Run> = backend.runs(&query)?.into_iter().filter(|run| run.state == RunState::Closed).collect();
+        let runs = match backend.runs(&query) {
+            // It answered before, and will again.
+            Err(ApiError::Busy { .. }) if told.is_some() => {
+                if is_over(&stopped, args.every) {
+                    break;
+                }
+                continue;
+            }
+            answer => answer?,
+        };
+        let ended: Vec<Run> = runs.into_iter().filter(|run| run.state == RunState::Closed).collect();
         let fresh: Vec<&Run> = match &told {
             None => ended.iter().skip(ended.len().saturating_sub(args.last as usize)).collect(),
             Some(told) => ended.iter().filter(|run| !told.contains(&run.run_key)).collect(),
@@ -63,15 +73,17 @@ pub(super) fn run(args: &TailArgs) -> Result<ExitCode, Failure> {
         }
         told = Some(ended.into_iter().map(|run| run.run_key).collect());
         // Nobody would see what comes next: `perfline tail | head`.
-        if left == 0 || !is_read {
-            break;
-        }
-        if !matches!(stopped.recv_timeout(Duration::from_secs(args.every)), Err(RecvTimeoutError::Timeout)) {
+        if left == 0 || !is_read || is_over(&stopped, args.every) {
             break;
         }
     }
     backend.close()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for so many seconds, or until it is stopped.
+fn is_over(stopped: &Receiver<()>, seconds: u64) -> bool {
+    !matches!(stopped.recv_timeout(Duration::from_secs(seconds)), Err(RecvTimeoutError::Timeout))
 }
 
 /// Says something, or hangs up, at Ctrl-C or SIGTERM.

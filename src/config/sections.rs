@@ -148,6 +148,8 @@ pub struct LimitsConfig {
     pub query_bytes_max: ByteSize,
     /// For a query to be answered; 0: as long as it takes.
     pub query_timeout: Period,
+    /// Questions answered at once; 0: any number.
+    pub queries_max: usize,
 }
 
 /// What makes a run.

@@ -63,6 +63,8 @@ pub fn evaluate(store: &Store) -> Result<Vec<Transition>, StoreError> {
         reader.alerts()?.into_iter().filter(watched).map(|alert| alert.finding.pipeline).collect();
     let mut judged = judge_stale(&reader, &stale, &alive, &settings)?;
     explain_attributes(&reader, judged.findings_mut())?;
+    // Nobody waits for the loader with a connection in hand: it may have to wait for that.
+    drop(reader);
     let policy = settings.policy.clone();
     store.change_alerts(move |known, now| judged.write(known, &policy, now, stale, print))
 }

@@ -22,6 +22,11 @@ pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
         gauge("perfline_log_busy_seconds", "Time spent writing and syncing the log.", as_f64(stats.log_busy_ns) / 1e9),
         counter("perfline_loads", "Transactions that loaded rows.", stats.loads),
         counter("perfline_load_failures", "Loads that failed and were tried again.", stats.load_failures),
+        counter(
+            "perfline_store_reopenings",
+            "How often the file was opened again because DuckDB refused everything after a write that failed.",
+            stats.reopenings,
+        ),
         gauge("perfline_load_busy_seconds", "Time spent loading.", as_f64(stats.load_busy_ns) / 1e9),
         counter("perfline_commits", "Commits of loads and derivations.", stats.commits),
         gauge("perfline_commit_busy_seconds", "Time that these commits took.", as_f64(stats.commit_busy_ns) / 1e9),
@@ -47,6 +52,17 @@ pub fn store_families(stats: &StoreStats, file_bytes: u64) -> Vec<Family> {
             as_f64(stats.waiting_ns) / 1e9,
         ),
         gauge("perfline_store_writable", "1 where the last load went through.", f64::from(u8::from(stats.writable))),
+    ]
+}
+
+/// Questions of other commands: those that are being answered, and those that found no place.
+#[must_use]
+pub fn question_families(running: u64, refused: u64) -> Vec<Family> {
+    vec![
+        Family::new("perfline_questions_running", FamilyKind::Gauge, "Questions that are being answered.")
+            .with(Vec::new(), as_f64(running)),
+        Family::new("perfline_questions_refused", FamilyKind::Counter, "Questions that found no place to be answered.")
+            .with(Vec::new(), as_f64(refused)),
     ]
 }
 

@@ -28,3 +28,6 @@ pub mod stats;
 pub mod value;
 pub mod veil;
 pub mod wire;
+
+#[cfg(feature = "store")]
+pub(crate) use refusal::come_again;

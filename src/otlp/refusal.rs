@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::Code;
+#[cfg(feature = "store")]
+use tonic::Status;
 
 use super::check::{close, open, push_varint};
 use super::door::{DoorError, Encoding};
@@ -140,24 +142,7 @@ impl Refusal {
 
     /// The `google.rpc.Status` as gRPC carries it in `grpc-status-details-bin`, with RetryInfo where there is one.
     pub(super) fn rpc_status(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        push_varint(&mut out, 1 << 3);
-        push_varint(&mut out, u64::from(self.code() as i32 as u32));
-        push_text(&mut out, 2, &self.message());
-        if let Some(delay) = self.retry_after() {
-            let any = open(&mut out, 3);
-            push_text(&mut out, 1, "type.googleapis.com/google.rpc.RetryInfo");
-            let info = open(&mut out, 2);
-            let duration = open(&mut out, 1);
-            push_varint(&mut out, 1 << 3);
-            push_varint(&mut out, delay.as_secs());
-            push_varint(&mut out, 2 << 3);
-            push_varint(&mut out, u64::from(delay.subsec_nanos()));
-            close(&mut out, duration);
-            close(&mut out, info);
-            close(&mut out, any);
-        }
-        out
+        rpc_status(self.code(), &self.message(), self.retry_after())
     }
 
     /// The body of an HTTP answer: a `google.rpc.Status` in the request's encoding.
@@ -181,6 +166,34 @@ impl Refusal {
             }
         }
     }
+}
+
+/// A status for one who would be answered later.
+#[cfg(feature = "store")]
+pub(crate) fn come_again(message: &str, after: Duration) -> Status {
+    let details = rpc_status(Code::Unavailable, message, Some(after));
+    Status::with_details(Code::Unavailable, message, details.into())
+}
+
+fn rpc_status(code: Code, message: &str, retry_after: Option<Duration>) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_varint(&mut out, 1 << 3);
+    push_varint(&mut out, u64::from(code as i32 as u32));
+    push_text(&mut out, 2, message);
+    if let Some(delay) = retry_after {
+        let any = open(&mut out, 3);
+        push_text(&mut out, 1, "type.googleapis.com/google.rpc.RetryInfo");
+        let info = open(&mut out, 2);
+        let duration = open(&mut out, 1);
+        push_varint(&mut out, 1 << 3);
+        push_varint(&mut out, delay.as_secs());
+        push_varint(&mut out, 2 << 3);
+        push_varint(&mut out, u64::from(delay.subsec_nanos()));
+        close(&mut out, duration);
+        close(&mut out, info);
+        close(&mut out, any);
+    }
+    out
 }
 
 fn push_text(out: &mut Vec<u8>, number: u32, text: &str) {

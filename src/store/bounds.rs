@@ -52,6 +52,16 @@ pub enum Exceeded {
 }
 
 impl Exceeded {
+    /// The setting that bounds it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Rows(_) => "limits.query_rows_max",
+            Self::Bytes(_) => "limits.query_bytes_max",
+            Self::Time(_) => "limits.query_timeout",
+        }
+    }
+
     /// What to do where the answer is needed whole.
     pub(crate) const HELP: &str = "`perfline export` writes whole views, and works through a service too; a DuckDB file \
                                    that no service has open is asked without these limits";

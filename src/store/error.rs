@@ -9,6 +9,12 @@ use super::log::LogError;
 pub(crate) const RESTORE: &str = "`perfline restore` brings a backup back; the folder `<store>.log` beside the old file, \
                                   moved beside the restored one, gives what was not loaded yet";
 
+/// Bounds what DuckDB takes, for all questions together.
+pub(crate) const MEMORY_KEY: &str = "store.duckdb_memory_bytes_max";
+/// What helps where that was not enough.
+pub(crate) const MEMORY_HELP: &str = "ask for less: fewer runs, columns or groups, a shorter period; or raise \
+                                      store.duckdb_memory_bytes_max of the service";
+
 /// Why the store refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -114,10 +120,33 @@ impl StoreError {
         move |source| Self::Shape { what, source }
     }
 
+    /// Whether DuckDB had not the memory for a question.
+    pub(crate) fn wants_memory(&self) -> bool {
+        self.begins(&["Out of Memory Error"])
+    }
+
+    /// Whether it passes by itself: nothing is wrong with what was asked.
+    pub(crate) fn is_passing(&self) -> bool {
+        let is_known = matches!(self, Self::Stalled | Self::Full { .. } | Self::Closed);
+        // DuckDB refuses everything until its file is opened again, and then those who read are interrupted.
+        is_known || self.begins(&["FATAL Error", "INTERRUPT Error"])
+    }
+
+    /// Whether what DuckDB said begins with one of these. What it quotes of a question stands further on.
+    fn begins(&self, words: &[&str]) -> bool {
+        let said = match self {
+            Self::Query(said) => said.clone(),
+            Self::Sql { source, .. } => source.to_string(),
+            _ => return false,
+        };
+        words.iter().any(|word| said.starts_with(word))
+    }
+
     /// What to do about it, where there is something to do.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
+            error if error.wants_memory() => Some(MEMORY_HELP.to_owned()),
             Self::Locked { .. } => Some(
                 "name the running service instead (--store http://127.0.0.1:4318), or stop the process that has it open"
                     .to_owned(),
@@ -151,5 +180,33 @@ impl StoreError {
             ),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use duckdb::Connection;
+
+    use super::super::read::Reader;
+
+    #[test]
+    fn a_question_that_duckdb_has_no_memory_for_is_told_with_what_to_do() {
+        let connection = Connection::open_in_memory().unwrap();
+        // Nothing is put aside on the disk.
+        connection.execute_batch("set memory_limit = '4MB'; set max_temp_directory_size = '0KB'").unwrap();
+        let error = Reader::new(connection)
+            .query("select list(range::varchar || repeat('x', 100)) as a from range(1000000)")
+            .unwrap_err();
+        assert!(error.wants_memory() && !error.is_passing(), "{error}");
+        assert!(error.help().is_some_and(|help| help.contains("store.duckdb_memory_bytes_max")));
+        let said = error.to_string();
+        assert!(said.starts_with("Out of Memory Error") && said.lines().count() == 1, "{said}");
+    }
+
+    #[test]
+    fn what_a_question_quotes_is_not_taken_for_what_duckdb_says() {
+        let connection = Connection::open_in_memory().unwrap();
+        let error = Reader::new(connection).query("select error('Out of Memory Error: FATAL Error')").unwrap_err();
+        assert!(!error.wants_memory() && !error.is_passing(), "{error}");
     }
 }

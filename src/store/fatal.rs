@@ -18,13 +18,6 @@ pub(super) fn has_room(folder: &Path) -> Result<(), StoreError> {
     if free < ROOM_BYTES_MIN { Err(StoreError::Full { free }) } else { Ok(()) }
 }
 
-/// After a failed sync, or a checkpoint that broke off, DuckDB refuses everything until the file is opened again. What
-/// was acknowledged lies in the log.
-pub(super) fn is_invalidated(error: &StoreError) -> bool {
-    let told = told(error);
-    told.contains("database has been invalidated") || told.contains("FATAL Error")
-}
-
 /// Somebody reads on although every statement fails: a fault of ours. The log keeps everything.
 pub(super) fn stop_with_readers() -> ! {
     tracing::error!(

@@ -1,6 +1,8 @@
 //! Moves acknowledged requests from the log into DuckDB, in large transactions that carry the log
 //! position with them. Owns the writing connection.
 
+mod mend;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use duckdb::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::columns::{Batch, BatchBuilder, Cut, Horizons};
-use super::fatal::{has_room, is_invalidated, told};
+use super::fatal::{has_room, told};
 use super::handle::Handle;
 use super::log::{Bodies, OnDamage, Place, Position, Replay, Segments, replay};
 use super::position::{read_position, write_position};
@@ -29,8 +31,8 @@ const LOAD_BYTES: usize = 32 * 1024 * 1024;
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause in which requests gather.
 const NAP: Duration = Duration::from_millis(4);
-/// Pause after a load that failed, before it is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// From one look to the next at whether the log's thread has gone, once loading was given up.
+const GIVEN_UP_PAUSE: Duration = Duration::from_secs(1);
 
 /// What reaches the loader.
 pub(crate) enum Work {
@@ -203,10 +205,10 @@ impl Loader {
             }
             Work::Flush { done } => {
                 let flushed = self.load_for_a_reader().and_then(|()| self.derive());
-                let invalidated = flushed.as_ref().err().filter(|error| is_invalidated(error)).map(told);
-                // Who asked may have gone meanwhile.
-                drop(done.try_send(flushed));
-                if let Some(error) = invalidated {
+                let broken = flushed.as_ref().err().filter(|_| self.is_refused()).map(told);
+                // Who asked may have gone meanwhile. What DuckDB says of its file is nothing that they could mend.
+                drop(done.try_send(if broken.is_some() { Err(StoreError::Stalled) } else { flushed }));
+                if let Some(error) = broken {
                     tracing::error!(error, "deriving runs failed; trying again");
                     self.reopen();
                 }
@@ -215,16 +217,27 @@ impl Loader {
                 self.load_until_it_goes_through();
                 if !self.given_up {
                     job(&self.connection);
-                    if self.stats.forgets.swap(false, Relaxed) {
-                        // All that came was loaded: it holds nothing but what it knows.
-                        self.builder = None;
-                    }
+                    self.look_after_a_job();
                 }
             }
         }
     }
 
+    fn look_after_a_job(&mut self) {
+        if self.stats.forgets.swap(false, Relaxed) {
+            // All that came was loaded: it holds nothing but what it knows.
+            self.builder = None;
+        }
+        // Whoever asked for the job hears how it failed; whether the file can still be used is found out here.
+        if self.mend() {
+            tracing::warn!("a change of the store failed in the midst of a write");
+        }
+    }
+
     fn patience(&self) -> Duration {
+        if self.given_up {
+            return GIVEN_UP_PAUSE;
+        }
         self.load.since.map_or(Duration::from_secs(1), |since| self.load_interval.saturating_sub(since.elapsed()))
     }
 
@@ -312,7 +325,7 @@ impl Loader {
     fn load_for_a_reader(&mut self) -> Result<(), StoreError> {
         self.load().map_err(|error| {
             tracing::error!(error = told(&error), "loading failed; a reader is told so");
-            self.mend(&error);
+            self.mend();
             StoreError::Stalled
         })
     }
@@ -325,87 +338,6 @@ impl Loader {
             Err(_) => self.undo(),
         }
         loaded
-    }
-
-    /// Takes the load back to its beginning: its requests are read from the log again.
-    fn undo(&mut self) {
-        self.stats.failing.store(true, Relaxed);
-        self.stats.failures.fetch_add(1, Relaxed);
-        (self.load.decoded, self.load.bytes) = (0, 0);
-        self.horizons = Horizons::default();
-        self.builder = None;
-    }
-
-    /// Whether a step failed; then it is undone.
-    fn failed(&mut self, step: Result<(), StoreError>) -> bool {
-        let Err(error) = step else { return false };
-        tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
-        self.undo();
-        self.mend(&error);
-        true
-    }
-
-    fn load_until_it_goes_through(&mut self) {
-        while let Err(error) = self.load() {
-            tracing::error!(error = told(&error), "loading failed; trying again, the log keeps everything");
-            if !self.mend(&error) {
-                self.pause();
-            }
-            if self.given_up {
-                return;
-            }
-        }
-    }
-
-    /// Before something is tried again; or there is no more trying.
-    fn pause(&mut self) {
-        if self.stats.is_closing() {
-            self.given_up = true;
-        } else {
-            std::thread::sleep(RETRY_PAUSE);
-        }
-    }
-
-    /// Opens the file again where an error leaves no other way; whether it did.
-    fn mend(&mut self, error: &StoreError) -> bool {
-        let invalidated = is_invalidated(error);
-        if invalidated {
-            self.reopen();
-        }
-        invalidated
-    }
-
-    /// Returns once the file is open again, or given up.
-    fn reopen(&mut self) {
-        tracing::warn!("the store is opened again; the log keeps everything");
-        self.undo();
-        // The last connection closes the file, so that this one must go first.
-        match Connection::open_in_memory() {
-            Ok(nothing) => self.connection = nothing,
-            Err(error) => {
-                tracing::error!(%error, "DuckDB gives no connection");
-                self.given_up = true;
-                return;
-            }
-        }
-        while !self.given_up {
-            let opened = self.handle.reopen().and_then(|connection| {
-                derive::name_run_ids(&connection, &self.rules)?;
-                Ok(connection)
-            });
-            match opened {
-                Ok(connection) => {
-                    self.connection = connection;
-                    self.stale = true;
-                    tracing::info!("the store is open again");
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(error = told(&error), "the store could not be opened again; trying again");
-                    self.pause();
-                }
-            }
-        }
     }
 
     fn derive(&mut self) -> Result<(), StoreError> {
@@ -429,7 +361,7 @@ impl Loader {
             .and_then(|()| derive::settle(&self.connection, self.clock.now(), self.run_idle_timeout));
         if let Err(error) = kept {
             tracing::error!(error = told(&error), "deriving runs failed; trying again");
-            self.mend(&error);
+            self.mend();
         }
         self.upkeep = Instant::now();
     }

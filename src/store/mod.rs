@@ -29,8 +29,8 @@ mod values;
 
 pub(crate) use alerts::{AlertChanges, Screen, Screened};
 pub use bounds::{Exceeded, QueryBounds};
-pub(crate) use error::RESTORE;
 pub use error::StoreError;
+pub(crate) use error::{MEMORY_HELP, MEMORY_KEY, RESTORE};
 pub use options::StoreOptions;
 pub use parquet::{TextColumns, read_parquet};
 pub use prices::Recosted;
@@ -332,6 +332,10 @@ impl Store {
             match sender.try_send(submission) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Closed(_)) => return Err(StoreError::Closed),
+                // Also where both queues are full while the loader waits for whoever asks here.
+                Err(mpsc::error::TrySendError::Full(_)) if !self.inner.loader_stats.writable() => {
+                    return Err(StoreError::Stalled);
+                }
                 Err(mpsc::error::TrySendError::Full(back)) => {
                     submission = back;
                     std::thread::sleep(Duration::from_millis(5));

@@ -207,9 +207,13 @@ fn said(error: duckdb::Error) -> StoreError {
     StoreError::Query(explain(&error))
 }
 
-// DuckDB's messages repeat the statement with a pointer under it: keep the sentence and the candidates.
+// DuckDB's messages repeat the statement with a pointer under it: keep the sentence and the candidates. What it advises
+// against want of memory are settings of its own, which nobody here can reach: ours is the help.
 fn explain(error: &duckdb::Error) -> String {
     let text = error.to_string();
+    if text.starts_with("Out of Memory Error") {
+        return text.lines().next().unwrap_or_default().to_owned();
+    }
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim_end)

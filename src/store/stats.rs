@@ -26,6 +26,8 @@ pub struct StoreStats {
     pub loads: u64,
     /// Loads that failed and were tried again.
     pub load_failures: u64,
+    /// How often the file was opened again because DuckDB refused everything.
+    pub reopenings: u64,
     /// Nanoseconds spent loading.
     pub load_busy_ns: u64,
     /// Commits of loads and derivations.
@@ -64,6 +66,7 @@ impl StoreStats {
             log_failures: log.failures.load(Relaxed),
             loads: load.loads.load(Relaxed),
             load_failures: load.failures.load(Relaxed),
+            reopenings: load.reopenings.load(Relaxed),
             load_busy_ns: load.busy_ns.load(Relaxed),
             commits: load.commits.load(Relaxed),
             commit_busy_ns: load.commit_busy_ns.load(Relaxed),
@@ -86,6 +89,7 @@ impl StoreStats {
 pub(crate) struct LoaderStats {
     pub(super) loads: AtomicU64,
     pub(super) failures: AtomicU64,
+    pub(super) reopenings: AtomicU64,
     pub(super) busy_ns: AtomicU64,
     pub(super) derive_busy_ns: AtomicU64,
     pub(super) rows_stored: AtomicU64,

@@ -82,10 +82,13 @@ def check_reload(program, folder):
     write(path, log)
     with Service(program, os.path.join(folder, "live.duckdb"), "--config", path) as service:
         require(taken(service, "before"), "ten attributes were refused although 1,024 are allowed")
-        write(path, log + "[limits]\nattributes_max = 5\n[store]\nload_interval = '2s'\n")
+        write(path, log + "[limits]\nattributes_max = 5\nqueries_max = 2\n[store]\nload_interval = '2s'\n")
         service.process.send_signal(signal.SIGHUP)
         wait_until("the limit is in force", lambda: not taken(service, "after"))
         wait_until("what needs a restart is named", lambda: "store.load_interval" in service.said())
+        wait_until("what was taken over is named", lambda: "limits.queries_max" in service.said())
+        later = [line for line in service.said().splitlines() if "need a restart" in line]
+        require(all("limits." not in line for line in later), f"limits need no restart: {later}")
         write(path, log + "[limits]\nattributes_max = 'many'\n")
         service.process.send_signal(signal.SIGHUP)
         wait_until("the wrong file is complained of", lambda: "nothing was changed" in service.said())

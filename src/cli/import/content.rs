@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
-
 use crate::model::Signal;
 use crate::otlp::inflate::Compression;
 
@@ -36,12 +34,12 @@ pub(super) fn compression_of(bytes: &[u8]) -> Compression {
     }
 }
 
-/// What inflated bytes hold.
+/// What a file holds that begins with these bytes, inflated.
 pub(super) fn content_of(name: &str, bytes: &[u8]) -> Content {
     let name = COMPRESSED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
     let named = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     // A request may begin with a line break and a brace as well: the length of its first block. It is no text.
-    let text = std::str::from_utf8(bytes).ok().map(str::trim_start);
+    let text = text_of(bytes).map(str::trim_start);
     if bytes.starts_with(b"PAR1") {
         Content::Parquet
     } else if named(&[".pb", ".binpb"]) {
@@ -50,7 +48,7 @@ pub(super) fn content_of(name: &str, bytes: &[u8]) -> Content {
         Content::Csv
     } else if named(&[".json", ".jsonl", ".ndjson"]) || text.is_some_and(|text| text.starts_with(['{', '['])) {
         Content::Json
-    } else if std::str::from_utf8(bytes).is_ok_and(|text| text.starts_with(|c: char| c.is_ascii_graphic())) {
+    } else if text_of(bytes).is_some_and(|text| text.starts_with(|c: char| c.is_ascii_graphic())) {
         Content::Csv
     } else {
         Content::Protobuf
@@ -62,13 +60,13 @@ pub(super) fn signal_of_name(name: &str) -> Option<Signal> {
     Signal::ALL.into_iter().find(|signal| stem.contains(&format!("-{}", signal.as_str())))
 }
 
-pub(super) fn json_signal(object: &Map<String, Value>) -> Option<Signal> {
-    let keys = [
-        (Signal::Traces, ["resourceSpans", "resource_spans"]),
-        (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
-        (Signal::Logs, ["resourceLogs", "resource_logs"]),
-    ];
-    keys.into_iter().find(|(_, names)| names.iter().any(|name| object.contains_key(*name))).map(|(signal, _)| signal)
+/// The beginning of a text may end amid a character.
+fn text_of(bytes: &[u8]) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(cut) if cut.error_len().is_none() => std::str::from_utf8(bytes.get(..cut.valid_up_to())?).ok(),
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +82,8 @@ mod tests {
             ("-", b"PAR1\x15\x04", Content::Parquet),
             ("h.csv.zst", b"a,b", Content::Csv),
             ("broken.json", b"nonsense", Content::Json),
+            // Cut amid a character.
+            ("-", b"{\"a\": \"\xc3", Content::Json),
             // Requests whose first block is 123 and 91 bytes long.
             ("-", b"\n{\n\x10\xff\xfe", Content::Protobuf),
             ("-", b"\n[\n\x10\x80\x9c", Content::Protobuf),

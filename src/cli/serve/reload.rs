@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::{Failure, checked_policy, prices};
 use super::{ServeArgs, access, door_settings, layers, log, named, query_bounds};
+use crate::api::Questions;
 use crate::config::{Config, Setting};
 use crate::model::live::Live;
 use crate::net::ServerTls;
@@ -20,13 +21,14 @@ use crate::store::Store;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Keys that are taken over at SIGHUP, as is all of [detect]; the others need a restart.
-const RELOADED: [&str; 12] = [
+const RELOADED: [&str; 13] = [
     "access.token_file",
     "access.tokens",
     "limits.attributes_max",
     "limits.body_bytes_max",
     "limits.body_timeout",
     "limits.lenient_enum_names",
+    "limits.queries_max",
     "limits.query_bytes_max",
     "limits.query_rows_max",
     "limits.query_timeout",
@@ -45,6 +47,7 @@ pub(super) struct Reload {
     pub(super) config: Config,
     pub(super) settings: Vec<Setting>,
     pub(super) store: Store,
+    pub(super) questions: Questions,
     pub(super) door: Live<DoorSettings>,
     pub(super) access: Access,
     pub(super) tls: Option<ServerTls>,
@@ -110,6 +113,7 @@ impl Reload {
         self.door.set(door_settings(&config));
         self.store.set_policy(policy);
         self.store.set_query_bounds(query_bounds(&config));
+        self.questions.set_most(config.limits.queries_max);
         self.store.set_prices(prices);
         if let Ok(filter) = log::filter(&config.log) {
             // The log is gone only when the program ends.

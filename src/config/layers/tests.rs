@@ -29,6 +29,7 @@ fn the_built_in_file_is_whole_and_listens_on_this_machine_only() {
     assert!(config.listen.grpc.ip().is_loopback() && config.listen.http.ip().is_loopback());
     assert_eq!(config.limits.body_bytes_max, ByteSize(64 << 20));
     assert_eq!(config.limits.query_rows_max, 0);
+    assert_eq!(config.limits.queries_max, 8);
     assert_eq!(config.limits.query_bytes_max, ByteSize(256 << 20));
     assert_eq!(config.limits.query_timeout, Period(Duration::from_secs(300)));
     assert_eq!(config.store.load_interval, Period(Duration::from_millis(1500)));

@@ -2,10 +2,13 @@
 //! default, numbers may be quoted. An item that cannot be read is refused alone and counted.
 
 mod decode;
+mod documents;
 mod reader;
 mod scalar;
+mod tape;
 
 pub(super) use decode::decode;
+pub use documents::{Document, DocumentError, read_documents};
 
 use super::reason::Reason;
 use crate::model::Signal;

@@ -6,14 +6,14 @@ use super::JsonError;
 
 /// Which brackets are open, a bit each: as deep as a body is long costs an eighth of it in memory.
 #[derive(Default)]
-struct Brackets {
+pub(super) struct Brackets {
     words: Vec<u64>,
     depth: usize,
 }
 
 impl Brackets {
     /// Notes what closes the bracket that was opened.
-    fn push(&mut self, closing: u8) {
+    pub(super) fn push(&mut self, closing: u8) {
         let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
         if word == self.words.len() {
             self.words.push(0);
@@ -24,12 +24,12 @@ impl Brackets {
         self.depth += 1;
     }
 
-    fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
     /// What closes the innermost one.
-    fn last(&self) -> Option<u8> {
+    pub(super) fn last(&self) -> Option<u8> {
         let place = self.depth.checked_sub(1)?;
         let word = self.words.get(place / 64)?;
         Some(if word >> (place % 64) & 1 == 1 { b'}' } else { b']' })

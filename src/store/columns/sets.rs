@@ -107,7 +107,7 @@ pub(super) struct Own {
 impl SpanSets {
     /// Those that are stored already, as far as they are remembered.
     pub(super) fn stored_in(connection: &Connection) -> Result<Self, StoreError> {
-        let found = Set::stored_in(connection, SETS_MAX).map_err(StoreError::sql("read span sets"))?;
+        let found = Set::stored_in(connection, SETS_MAX, SETS_BYTES_MAX).map_err(StoreError::sql("read span sets"))?;
         let mut sets = Self::new(found.iter().map(|(id, _)| id + 1).max().unwrap_or(1));
         for (id, set) in found {
             sets.remember(set.content(), id);

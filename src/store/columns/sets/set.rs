@@ -25,13 +25,23 @@ pub(super) enum Place {
 }
 
 impl Set {
-    /// The newest `count` sets with their ids, newest first.
-    pub(super) fn stored_in(connection: &Connection, count: usize) -> duckdb::Result<Vec<(u32, Self)>> {
+    /// The newest sets with their ids, newest first: `count_max` of them, and fewer where those have more bytes than
+    /// `bytes_max`; the newest itself in any case.
+    pub(super) fn stored_in(
+        connection: &Connection,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> duckdb::Result<Vec<(u32, Self)>> {
         let mut statement = connection.prepare(
-            "select set_id, attributes, [key_1, key_2, key_3, key_4], [format_1, format_2, format_3, format_4], name, \
-             events from span_sets order by set_id desc limit ?",
+            "with newest as (
+                select set_id, strlen(concat(attributes, name, events)) as bytes from span_sets
+                order by set_id desc limit ?
+            ), summed as (select set_id, bytes, sum(bytes) over (order by set_id desc) as total from newest)
+            select set_id, attributes, [key_1, key_2, key_3, key_4], [format_1, format_2, format_3, format_4], name, events
+            from span_sets where set_id in (select set_id from summed where total - bytes < ?) order by set_id desc",
         )?;
-        let rows = statement.query_map([i64::try_from(count).unwrap_or(i64::MAX)], Self::of_row)?;
+        let [count_max, bytes_max] = [count_max, bytes_max].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        let rows = statement.query_map([count_max, bytes_max], Self::of_row)?;
         rows.collect()
     }
 
@@ -78,5 +88,31 @@ fn texts(list: Value) -> Vec<Option<String>> {
     match list {
         Value::List(values) => values.into_iter().map(text).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_restart_no_more_is_remembered_than_memory_is_meant_for_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "create table span_sets (set_id uinteger, attributes varchar, key_1 varchar, key_2 varchar, key_3 varchar,
+                    key_4 varchar, format_1 varchar, format_2 varchar, format_3 varchar, format_4 varchar, name varchar,
+                    events varchar);
+                insert into span_sets (set_id, attributes, name) select range, repeat('x', 99), 'n' from range(1, 11)",
+            )
+            .unwrap();
+        let ids = |count_max, bytes_max| {
+            let found = Set::stored_in(&connection, count_max, bytes_max).unwrap();
+            found.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(3, 1_000_000), [10, 9, 8]);
+        assert_eq!(ids(100, 200), [10, 9]);
+        assert_eq!(ids(100, 201), [10, 9, 8], "the last one may end behind the limit");
+        assert_eq!(ids(100, 1), [10], "the next id is known by the newest");
     }
 }

@@ -157,6 +157,36 @@ fn values_without_end_share_less_and_stay_bounded() {
 }
 
 #[test]
+fn long_values_make_fewer_sets_than_short_ones() {
+    let mut sets = SpanSets::new(1);
+    let rules = Rules::embedded().unwrap();
+    // Forty keys of sixty values each, as long as shared ones may be: a set has about nine thousand bytes.
+    let names: Vec<String> = (0..40).map(|key| format!("key.{key}")).collect();
+    let values: Vec<String> = (0..60).map(|value| format!("{value:02}{}", "x".repeat(220))).collect();
+    let mut state = 1_u64;
+    let (mut sets_most, mut bytes_most) = (0, 0);
+    while sets.shared_max == SHARED_VALUES_MAX {
+        let attributes: Vec<(&str, AttrValue<'_>)> = names
+            .iter()
+            .map(|name| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (name.as_str(), AttrValue::Str(&values[usize::try_from(state >> 33).unwrap() % values.len()]))
+            })
+            .collect();
+        let messages = encoded(&attributes);
+        let raw: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        sets.encode(Parts { name: "a", events: "", attributes: &raw }, &rules);
+        (sets_most, bytes_most) = (sets_most.max(sets.stored.len()), bytes_most.max(sets.stored_bytes));
+        assert!(sets_most < SETS_MAX, "their bytes bound them");
+        sets.rows.clear();
+    }
+    let longest = 16 * 1024;
+    assert!((SETS_BYTES_MAX..SETS_BYTES_MAX + longest).contains(&bytes_most), "{bytes_most}");
+    assert_eq!(sets.stored_bytes, sets.stored.keys().map(|content| content.len()).sum::<usize>());
+    assert!(sets.stored_bytes < longest, "it began anew: {}", sets.stored_bytes);
+}
+
+#[test]
 fn a_name_is_shared_until_there_are_many() {
     let mut sets = SpanSets::new(1);
     let rules = Rules::embedded().unwrap();
