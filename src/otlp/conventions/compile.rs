@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::ConventionError;
-use super::spec::{ConditionSpec, ConventionFile, Fact, OutcomeWord, Role, RuleSpec, ScoreSpec, SourceSpec, Treatment};
+use super::source::{Fact, SourceSpec, Treatment};
+use super::spec::{ConditionSpec, ConventionFile, OutcomeWord, Role, RuleSpec, ScoreSpec};
 
 /// Where a fact is read.
 #[derive(Clone, Debug)]
