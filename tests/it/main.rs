@@ -19,6 +19,7 @@ mod explain;
 mod history;
 mod imports;
 mod late;
+mod live;
 mod metrics;
 mod report_build;
 mod report_history;
