@@ -69,6 +69,7 @@ pub(super) enum Subject {
     Name(Glob),
     Kind(Vec<u8>),
     Parent(bool),
+    Generic(bool),
 }
 
 /// A condition, ready to be asked.
@@ -241,6 +242,7 @@ impl Tables {
         subjects.extend(spec.scope.as_deref().map(|scope| Subject::Scope(Glob::new(scope))));
         subjects.extend(spec.name.as_deref().map(|name| Subject::Name(Glob::new(name))));
         subjects.extend(spec.parent.map(Subject::Parent));
+        subjects.extend(spec.generic.map(Subject::Generic));
         if let Some(kinds) = &spec.kind {
             let kinds: Result<Vec<u8>, String> = kinds.iter().map(|kind| kind_number(kind)).collect();
             subjects.push(Subject::Kind(kinds.map_err(wrong)?));

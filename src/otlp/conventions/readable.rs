@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::compile::{Base, Condition, Glob, Source, Subject, Tables};
-use super::outcome;
 use super::source::Fact;
 use super::spec::ReadableSpec;
 use super::value::{outcome_key, plain_word};
+use super::{names, outcome};
 
 /// Words, keys and beginnings that must stay.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,8 @@ impl Readable {
     /// The parts of a span's name: a beginning and an ending that rules know, and what is between them.
     #[must_use]
     pub fn split_name<'n>(&self, name: &'n str) -> (&'n str, &'n str, &'n str) {
-        if self.names.contains(name) {
+        // What says only that something runs is nobody's name, and rules look for it.
+        if self.names.contains(name) || names::is_generic(name) {
             return (name, "", "");
         }
         let begins = self.beginnings.iter().filter(|beginning| name.starts_with(beginning.as_str()));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::compile::{Base, Condition, Rule, Source, Subject, Tables};
 use super::facts::{ResourceFacts, SpanShape};
+use super::names;
 use super::source::{Fact, treat};
 use super::value::{
     count, identity, json_parts, json_path, json_sum, json_text, number, parse_number, plain_word, text, trimmed,
@@ -33,6 +34,7 @@ impl<'t, 'a> Reading<'t, 'a> {
             Subject::Name(glob) => return glob.holds(self.span.name),
             Subject::Kind(kinds) => return kinds.contains(&self.span.kind),
             Subject::Parent(parent) => return *parent == self.span.has_parent,
+            Subject::Generic(generic) => return *generic == names::is_generic(self.span.name),
         };
         // A list or a map has no text, but it is there.
         let Some(value) = value else {

@@ -184,7 +184,7 @@ pub(super) struct RuleSpec {
     pub(super) stays_plain: bool,
 }
 
-/// One condition: exactly one subject (`key`, `any`, `resource`, `absent`, `scope`, `name`, `kind`, `parent`).
+/// One condition: exactly one subject (`key`, `any`, `resource`, `absent`, `scope`, `name`, `kind`, `parent`, `generic`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConditionSpec {
@@ -212,6 +212,9 @@ pub(super) struct ConditionSpec {
     /// Whether the span has a parent.
     #[serde(default)]
     pub(super) parent: Option<bool>,
+    /// Whether the span's name says only that something runs: `run_pipeline`.
+    #[serde(default)]
+    pub(super) generic: Option<bool>,
     /// With `key`, `any` or `resource`: a value is one of these, without regard to case or JSON quotes.
     #[serde(default)]
     pub(super) equals: Option<Vec<String>>,
