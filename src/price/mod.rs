@@ -4,6 +4,7 @@
 mod bundled;
 mod error;
 mod litellm;
+mod name;
 mod table;
 
 use std::path::Path;

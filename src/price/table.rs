@@ -193,6 +193,9 @@ const PROVIDERS: &[(&str, &[&str])] = &[
             "google-vertex",
             "google_vertexai",
             "google.generative-ai",
+            "google-gla",
+            "googleai",
+            "google_ai_studio",
         ],
     ),
     ("anthropic", &["anthropic"]),
@@ -247,7 +250,7 @@ pub(super) fn provider_names(said: &str) -> impl Iterator<Item = Option<&str>> {
     any.into_iter().chain(known).chain(before_dot).chain(std::iter::once(Some(said)))
 }
 
-fn canonical(said: &str) -> Option<&'static str> {
+pub(super) fn canonical(said: &str) -> Option<&'static str> {
     let is_same = |name: &&str| name.eq_ignore_ascii_case(said);
     PROVIDERS.iter().find(|(_, spellings)| spellings.iter().any(is_same)).map(|(name, _)| *name)
 }

@@ -29,6 +29,8 @@ statements! {
     SCHEMA_ALERTS = "schema/0003_alerts.sql";
     SCHEMA_USAGE = "schema/0004_usage.sql";
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
+    LOAD_LONGER_SPANS = "load/longer_spans.sql";
+    LOAD_REPLACE_SPANS = "load/replace_spans.sql";
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";
     SCHEMA_NAMED_POINTS = "schema/0006_named_points.sql";
     SCHEMA_NUMBERS = "schema/0007_numbers.sql";

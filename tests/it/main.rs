@@ -21,6 +21,7 @@ mod imports;
 mod late;
 mod limits;
 mod long;
+mod live;
 mod metrics;
 mod reopen;
 mod report_build;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::ConventionError;
-use super::spec::{ConditionSpec, ConventionFile, Fact, OutcomeWord, Role, RuleSpec, ScoreSpec, SourceSpec, Treatment};
+use super::source::{Fact, SourceSpec, Treatment};
+use super::spec::{ConditionSpec, ConventionFile, OutcomeWord, Role, RuleSpec, ScoreSpec};
 
 /// Where a fact is read.
 #[derive(Clone, Debug)]
@@ -68,6 +69,7 @@ pub(super) enum Subject {
     Name(Glob),
     Kind(Vec<u8>),
     Parent(bool),
+    Generic(bool),
 }
 
 /// A condition, ready to be asked.
@@ -240,6 +242,7 @@ impl Tables {
         subjects.extend(spec.scope.as_deref().map(|scope| Subject::Scope(Glob::new(scope))));
         subjects.extend(spec.name.as_deref().map(|name| Subject::Name(Glob::new(name))));
         subjects.extend(spec.parent.map(Subject::Parent));
+        subjects.extend(spec.generic.map(Subject::Generic));
         if let Some(kinds) = &spec.kind {
             let kinds: Result<Vec<u8>, String> = kinds.iter().map(|kind| kind_number(kind)).collect();
             subjects.push(Subject::Kind(kinds.map_err(wrong)?));

@@ -1,9 +1,8 @@
 //! What a resource says: pipeline and run, branch and revision, the machine, the process.
 
-use super::classify::treat;
 use super::compile::{Base, Source, Tables};
 use super::facts::{Attributes, ResourceFacts};
-use super::spec::Fact;
+use super::source::{Fact, treat};
 use super::value::{count, identity, parse_number, text};
 
 /// Asks the conventions about a resource.

@@ -11,8 +11,11 @@ mod error;
 mod facts;
 mod literal;
 pub(in crate::otlp) mod names;
+mod outcome;
 mod readable;
+mod reading;
 mod scores;
+mod source;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -29,7 +32,8 @@ pub use facts::{
 };
 pub use literal::document;
 pub use readable::Readable;
-use spec::{ConventionFile, Fact};
+use source::Fact;
+use spec::ConventionFile;
 
 /// Longest error text that is kept, characters.
 pub const ERROR_CHARS_MAX: usize = value::TEXT_CHARS_MAX;

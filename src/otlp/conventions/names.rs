@@ -8,6 +8,61 @@ pub(in crate::otlp) const UUID_BYTES: usize = 36;
 const COUNTED: [&str; 10] =
     ["run", "build", "execution", "iteration", "attempt", "pr", "mr", "pull", "issue", "commit"];
 
+/// Words that say of a name only that something runs.
+const GENERIC: [&str; 32] = [
+    "run",
+    "runs",
+    "running",
+    "runner",
+    "execute",
+    "executes",
+    "execution",
+    "executor",
+    "exec",
+    "engine",
+    "pipeline",
+    "workflow",
+    "job",
+    "flow",
+    "dag",
+    "task",
+    "process",
+    "main",
+    "root",
+    "start",
+    "invoke",
+    "invocation",
+    "handle",
+    "handler",
+    "perform",
+    "work",
+    "worker",
+    "call",
+    "app",
+    "my",
+    "the",
+    "script",
+];
+
+/// Whether a name is made of words that say only that something runs: `run_pipeline`, `WorkflowExecution`, `main`.
+#[must_use]
+pub(super) fn is_generic(name: &str) -> bool {
+    let mut words: Vec<String> = Vec::new();
+    let mut was_lower = false;
+    for c in name.chars() {
+        let is_break = !c.is_alphanumeric() || (was_lower && c.is_uppercase());
+        if is_break || words.is_empty() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+        was_lower = c.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    !words.is_empty() && words.iter().all(|word| GENERIC.contains(&word.as_str()))
+}
+
 /// Folds UUIDs, hashes, random words, dates, times, long and counting numbers; `None` where nothing of a name remains.
 #[must_use]
 pub(in crate::otlp) fn fold(name: &str) -> Option<String> {
@@ -146,7 +201,7 @@ mod tests {
 
     use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-    use super::{fold, fold_words};
+    use super::{fold, fold_words, is_generic};
 
     #[test]
     fn ids_dates_and_long_numbers_are_folded() {
@@ -199,6 +254,16 @@ mod tests {
             "Step 1",
         ] {
             assert_eq!(fold(name).as_deref(), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_name_that_says_only_that_something_runs_is_generic() {
+        for name in ["run", "run_pipeline", "pipeline.run", "WorkflowExecution", "dag-run", "main", "Execute Job"] {
+            assert!(is_generic(name), "{name}");
+        }
+        for name in ["nightly orders", "run_orders", "pipeline 7", "RunETL", "", "--", "load"] {
+            assert!(!is_generic(name), "{name}");
         }
     }
 

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::compile::{Base, Condition, Glob, Source, Subject, Tables};
-use super::spec::{Fact, ReadableSpec};
+use super::source::Fact;
+use super::spec::ReadableSpec;
 use super::value::{outcome_key, plain_word};
+use super::{names, outcome};
 
 /// Words, keys and beginnings that must stay.
 #[derive(Clone, Debug, Default)]
@@ -59,11 +61,13 @@ impl Readable {
             || (self.outcome_keys.contains(key) && self.is_outcome(value))
     }
 
-    /// A word for an outcome behind the name of an enumeration, and that name: `OrderState.`, `FAILED`.
+    /// A word for an outcome behind the name of an enumeration, and that name: `OrderState.`, `FAILED`; `ORDER_`, `FAILED`.
     #[must_use]
     pub fn split_outcome<'v>(&self, key: &str, value: &'v str) -> Option<(&'v str, &'v str)> {
-        let (name, word) = value.split_at(value.rfind('.')? + 1);
-        (self.outcome_keys.contains(key) && self.is_outcome(word)).then_some((name, word))
+        if !self.outcome_keys.contains(key) {
+            return None;
+        }
+        outcome::split(value, |word| self.outcomes.contains(word))
     }
 
     fn is_outcome(&self, word: &str) -> bool {
@@ -73,7 +77,8 @@ impl Readable {
     /// The parts of a span's name: a beginning and an ending that rules know, and what is between them.
     #[must_use]
     pub fn split_name<'n>(&self, name: &'n str) -> (&'n str, &'n str, &'n str) {
-        if self.names.contains(name) {
+        // What says only that something runs is nobody's name, and rules look for it.
+        if self.names.contains(name) || names::is_generic(name) {
             return (name, "", "");
         }
         let begins = self.beginnings.iter().filter(|beginning| name.starts_with(beginning.as_str()));

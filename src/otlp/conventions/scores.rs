@@ -1,8 +1,8 @@
 //! Quality scores: attributes of spans, of their events, of log records.
 
-use super::classify::Reading;
 use super::compile::{ScoreSource, Tables};
 use super::facts::{Attributes, LogFact, Score};
+use super::reading::Reading;
 use super::value::{number, text, trimmed};
 use crate::otlp::value::AttrValue;
 

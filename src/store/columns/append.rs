@@ -1,6 +1,6 @@
 //! One load: columns into DuckDB, without what is stored already.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use duckdb::Connection;
@@ -9,6 +9,7 @@ use duckdb::arrow::compute::{filter, filter_record_batch};
 use duckdb::arrow::datatypes::Int64Type;
 use duckdb::arrow::record_batch::RecordBatch;
 
+use super::again::{LENGTH, SpanKey, forget, replace_shorter};
 use crate::store::loader::LoadCounts;
 use crate::store::{StoreError, sql};
 
@@ -94,6 +95,8 @@ pub(in crate::store) struct Batch {
     pub(super) touches_runs: bool,
     /// Rows of the last request were left behind.
     pub(super) is_cut: bool,
+    /// Spans of which something shorter is known in the store.
+    pub(super) early: Vec<SpanKey>,
 }
 
 impl Batch {
@@ -114,13 +117,18 @@ impl Batch {
         horizons: &mut Horizons,
     ) -> Result<LoadCounts, StoreError> {
         let mut counts = LoadCounts::default();
+        forget(connection, &self.early)?;
         for keyed in &self.keyed {
             let horizon = horizons.of(connection, keyed)?;
             let mut fresh = Vec::with_capacity(keyed.rows.len());
+            let mut replaced = 0;
             for rows in &keyed.rows {
-                fresh.push(without_stored(connection, keyed, rows, horizon)?);
+                let (rows, replacing) = without_stored(connection, keyed, rows, horizon)?;
+                fresh.push(rows);
+                replaced += replacing;
             }
-            let (gathered, stored) = (count_rows(&keyed.rows), count_rows(&fresh));
+            // What comes in the place of a stored row was there already.
+            let (gathered, stored) = (count_rows(&keyed.rows), count_rows(&fresh) - replaced);
             counts.stored += stored;
             counts.duplicate += gathered - stored;
             append_rows(connection, keyed.table, &fresh)?;
@@ -174,32 +182,35 @@ fn append_quiet(connection: &Connection, rows: &RecordBatch) -> Result<u64, Stor
     Ok(marked as u64)
 }
 
-/// The rows that are not in their table yet. Only stored rows of the same stretch of time are read, and only for
+/// The rows that are not in their table yet, and how many of them take the place of one that was. Only stored rows of the same stretch of time are read, and only for
 /// those rows that are no newer than the newest stored one.
 fn without_stored(
     connection: &Connection,
     keyed: &Keyed,
     rows: &RecordBatch,
     horizon: i64,
-) -> Result<RecordBatch, StoreError> {
+) -> Result<(RecordBatch, u64), StoreError> {
     let failed = "look for stored rows";
-    let Some(times) = rows.column_by_name(keyed.time) else { return Ok(rows.clone()) };
+    let Some(times) = rows.column_by_name(keyed.time) else { return Ok((rows.clone(), 0)) };
     let is_old = |time: &i64| Some(*time <= horizon);
     let old: BooleanArray = times.as_primitive::<Int64Type>().values().iter().map(is_old).collect();
     if old.true_count() == 0 {
-        return Ok(rows.clone());
+        return Ok((rows.clone(), 0));
     }
     let stored = stored_places(connection, keyed, rows, &old).map_err(StoreError::sql(failed))?;
     if stored.is_empty() {
-        return Ok(rows.clone());
+        return Ok((rows.clone(), 0));
     }
+    let has_length = rows.schema_ref().index_of(LENGTH).is_ok();
+    let longer = if has_length { replace_shorter(connection, keyed.key, rows, &stored)? } else { HashSet::default() };
     let mut keep = vec![true; rows.num_rows()];
-    for place in stored {
+    for place in stored.into_iter().filter(|place| !longer.contains(place)) {
         if let Some(slot) = usize::try_from(place).ok().and_then(|place| keep.get_mut(place)) {
             *slot = false;
         }
     }
-    filter_record_batch(rows, &BooleanArray::from(keep)).map_err(StoreError::arrow("leave out stored rows"))
+    let rows = filter_record_batch(rows, &BooleanArray::from(keep));
+    Ok((rows.map_err(StoreError::arrow("leave out stored rows"))?, longer.len() as u64))
 }
 
 fn last_time(keyed: &Keyed) -> Option<i64> {

@@ -1,9 +1,11 @@
 //! What the conventions say of spans and log records, as rows for the derivation of runs.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::append::Small;
-use super::{halves, signed};
+use super::{ended, halves, signed};
 use crate::otlp::conventions::{LogFact, Marker, Score, SpanFacts, Usage};
 use crate::otlp::wire::logs::LogView;
 use crate::otlp::wire::traces::SpanView;
@@ -11,20 +13,23 @@ use crate::otlp::wire::traces::SpanView;
 /// Facts gathered for one load.
 #[derive(Default)]
 pub(super) struct FactRows {
-    spans: Vec<String>,
-    scores: Vec<String>,
+    spans: Vec<(u128, String)>,
+    scores: Vec<(u128, String)>,
     names: Vec<String>,
+    /// Spans that came again within this load, and how many rows there were: those of them are of the shorter one.
+    again: Vec<(u128, usize, usize)>,
 }
 
 impl FactRows {
-    /// What is known of one span.
-    pub(super) fn span(&mut self, span: &SpanView<'_>, facts: &SpanFacts) {
-        self.spans.push(span_row(span, facts).to_string());
+    /// What is known of one span. `identity` tells it from others.
+    pub(super) fn span(&mut self, identity: u128, span: &SpanView<'_>, facts: &SpanFacts) {
+        self.spans.push((identity, span_row(span, facts).to_string()));
         let (hi, lo) = halves(span.trace_id);
         for score in &facts.scores {
-            let at_ns = score.at_ns.unwrap_or_else(|| signed(span.end_ns));
+            let at_ns = score.at_ns.unwrap_or_else(|| ended(span.end_ns).max(signed(span.start_ns)));
             let span_id = u64::from_be_bytes(span.span_id);
-            self.scores.push(score_row(score, hi, lo, span_id, Some(signed(span.start_ns)), at_ns).to_string());
+            let row = score_row(score, hi, lo, span_id, Some(signed(span.start_ns)), at_ns);
+            self.scores.push((identity, row.to_string()));
         }
     }
 
@@ -46,23 +51,32 @@ impl FactRows {
                 if let Some((hi, lo)) = trace {
                     let span_id = record.span_id.map_or(0, u64::from_be_bytes);
                     let at_ns = score.at_ns.unwrap_or(time_ns);
-                    self.scores.push(score_row(&score, hi, lo, span_id, None, at_ns).to_string());
+                    // No span has this identity.
+                    self.scores.push((0, score_row(&score, hi, lo, span_id, None, at_ns).to_string()));
                 }
             }
         }
     }
 
+    /// What was known of a span so far is of a shorter row of it.
+    pub(super) fn forget(&mut self, identity: u128) {
+        self.again.push((identity, self.spans.len(), self.scores.len()));
+    }
+
     pub(super) fn take(&mut self) -> [Small; 3] {
+        let again: HashMap<u128, (usize, usize)> =
+            self.again.drain(..).map(|(identity, spans, scores)| (identity, (spans, scores))).collect();
+        let from = |identity: u128| again.get(&identity).copied().unwrap_or_default();
         [
             Small {
                 table: "span_facts",
                 key: &["trace_hi", "trace_lo", "span_id", "start_ns"],
-                rows: std::mem::take(&mut self.spans),
+                rows: rest(&mut self.spans, |identity| from(identity).0),
             },
             Small {
                 table: "score_rows",
                 key: &["trace_hi", "trace_lo", "span_id", "start_ns", "name", "at_ns"],
-                rows: std::mem::take(&mut self.scores),
+                rows: rest(&mut self.scores, |identity| from(identity).1),
             },
             Small {
                 table: "id_names",
@@ -71,6 +85,12 @@ impl FactRows {
             },
         ]
     }
+}
+
+/// The rows without those that stand before the place from which their span's count.
+fn rest(rows: &mut Vec<(u128, String)>, from: impl Fn(u128) -> usize) -> Vec<String> {
+    let kept = rows.drain(..).enumerate().filter(|(place, (identity, _))| *place >= from(*identity));
+    kept.map(|(_, (_, row))| row).collect()
 }
 
 fn score_row(score: &Score, hi: u64, lo: u64, span_id: u64, start_ns: Option<i64>, at_ns: i64) -> Value {

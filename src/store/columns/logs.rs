@@ -94,7 +94,8 @@ impl LogColumns {
     }
 
     pub(super) fn take(&mut self, cut: Cut) -> Result<Vec<RecordBatch>, StoreError> {
-        Ok(self.window.take(self.table.take()?, cut))
+        let fresh = self.table.take()?;
+        self.window.take(fresh, cut).map_err(StoreError::arrow("leave out rows"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decoded telemetry as Arrow columns: from the borrowed views of the wire straight into builders,
 //! then into DuckDB in batches of one vector.
 
+mod again;
 mod append;
 mod facts;
 mod logs;
@@ -82,6 +83,7 @@ impl BatchBuilder {
     /// Takes what was gathered, ready to append. Rows that the cut leaves behind are of the request that was added
     /// last; they come with the next batch.
     pub(super) fn take(&mut self, cut: Cut) -> Result<Batch, StoreError> {
+        let early = self.spans.take_early();
         let spans = self.spans.take(cut)?;
         let points = self.points.take(cut)?;
         let logs = self.logs.take(cut)?;
@@ -90,6 +92,7 @@ impl BatchBuilder {
         Ok(Batch {
             touches_runs: touched.loud.rows.num_rows() + touched.resources.rows.num_rows() > 0,
             is_cut,
+            early,
             keyed: vec![
                 Keyed::new("span_rows", &["trace_hi", "trace_lo", "span_id", "start_ns"], "start_ns", spans),
                 Keyed::new("point_rows", &["point_key", "time_ns"], "time_ns", points),
@@ -130,6 +133,14 @@ fn signed(nanoseconds: u64) -> i64 {
     i64::try_from(nanoseconds).map_or(LATEST_NS, |nanoseconds| nanoseconds.min(LATEST_NS))
 }
 
+/// Go's `time.Time` without a value, in nanoseconds, as it comes over the wire: a span that has not ended.
+const GO_ZERO_NS: u64 = 11_651_379_494_838_206_464;
+
+/// When a span ended; 0 where it has not.
+fn ended(end_ns: u64) -> i64 {
+    if end_ns == GO_ZERO_NS { 0 } else { signed(end_ns) }
+}
+
 /// Empty text is null: protobuf cannot tell the two apart.
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
@@ -142,6 +153,7 @@ mod tests {
     #[test]
     fn the_latest_time_leaves_room_for_what_is_added_to_it() {
         assert_eq!((signed(0), signed(1_790_000_000_000_000_000)), (0, 1_790_000_000_000_000_000));
+        assert_eq!((ended(0), ended(GO_ZERO_NS), ended(7)), (0, 0, 7));
         for late in [u64::MAX, i64::MAX.cast_unsigned(), LATEST_NS.cast_unsigned() + 1] {
             assert_eq!(signed(late), LATEST_NS);
         }

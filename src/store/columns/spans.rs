@@ -4,14 +4,16 @@ use std::fmt::Write;
 use std::hash::BuildHasherDefault;
 
 use ahash::RandomState;
-use duckdb::arrow::array::ArrayRef;
+use duckdb::arrow::array::{ArrayRef, AsArray};
+use duckdb::arrow::datatypes::Int64Type;
 use duckdb::arrow::record_batch::RecordBatch;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::again::{LENGTH, SpanKey};
 use super::sets::{Encoded, Identity, PLACES, Parts, SpanSets};
 use super::table::{I64, Text, U8, U32, U64, table};
 use super::window::{Cut, Window};
-use super::{Shared, halves, signed, some};
+use super::{Shared, ended, halves, signed, some};
 use crate::otlp::conventions::{EventShape, KeyTraits, SpanShape, Verdict};
 use crate::otlp::value::{AttrValue, write_attributes_json, write_json, write_string_json};
 use crate::otlp::wire::traces::{SpanView, each_span};
@@ -34,6 +36,8 @@ pub(super) struct SpanColumns {
     /// Identities are hashed with a seed, so that no client can aim at them.
     window: Window<u128, BuildHasherDefault<Identity>>,
     seed: u64,
+    /// Keys of rows that a cut left behind and that came again: what is known of them was stored with that cut.
+    early: Vec<SpanKey>,
     text: String,
     rest: String,
 }
@@ -41,7 +45,14 @@ pub(super) struct SpanColumns {
 impl Default for SpanColumns {
     fn default() -> Self {
         let seed = RandomState::new().hash_one(0);
-        Self { table: SpanTable::default(), window: Window::default(), seed, text: String::new(), rest: String::new() }
+        Self {
+            table: SpanTable::default(),
+            window: Window::default(),
+            seed,
+            early: Vec::new(),
+            text: String::new(),
+            rest: String::new(),
+        }
     }
 }
 
@@ -54,8 +65,12 @@ impl SpanColumns {
         shared.resources.next_request();
         let mut attributes: Vec<&[u8]> = Vec::new();
         each_span(body, |resource, scope, span| {
-            if !self.window.insert(identity(span, self.seed)) {
-                return;
+            let identity = identity(span, self.seed);
+            if !self.window.insert(identity) {
+                if !self.replaces(span, identity) {
+                    return;
+                }
+                shared.facts.forget(identity);
             }
             attributes.clear();
             attributes.extend(span.raw_attributes());
@@ -73,7 +88,7 @@ impl SpanColumns {
                 Verdict::Plain => touch(shared, span, false),
                 Verdict::Known(known) => {
                     touch(shared, span, known.quiet);
-                    shared.facts.span(span, &known);
+                    shared.facts.span(identity, span, &known);
                 }
             }
         })
@@ -88,13 +103,35 @@ impl SpanColumns {
         table.span_id.append_value(u64::from_be_bytes(span.span_id));
         table.parent_span_id.append_value(span.parent_span_id.map_or(0, u64::from_be_bytes));
         table.start_ns.append_value(start);
-        table.duration_ns.append_value(signed(span.end_ns).saturating_sub(start));
+        table.duration_ns.append_value(length(span));
         table.resource_id.append_value(resource_id);
         table.scope_id.append_value(scope_id);
         table.kind.append_value(span.kind);
         table.status.append_value(span.status);
         write_rest(span, &mut self.rest);
         table.rest.append_option(some(&self.rest));
+    }
+
+    /// Whether a span that was gathered already came again with a later end; then the row before it goes.
+    fn replaces(&mut self, span: &SpanView<'_>, identity: u128) -> bool {
+        let Some(place) = self.window.place(identity) else { return false };
+        let left = self.window.left();
+        let left_rows = left.map_or(0, RecordBatch::num_rows);
+        let known = match (left, place.checked_sub(left_rows)) {
+            (_, Some(place)) => self.table.duration_ns.values_slice().get(place).copied(),
+            (left, None) => left
+                .and_then(|rows| rows.column_by_name(LENGTH))
+                .map(|lengths| lengths.as_primitive::<Int64Type>().value(place)),
+        };
+        let is_longer = known.is_some_and(|known| length(span) > known);
+        if is_longer {
+            self.window.replace(identity, place);
+            if place < left_rows {
+                let (hi, lo) = halves(span.trace_id);
+                self.early.push((hi, lo, u64::from_be_bytes(span.span_id), signed(span.start_ns)));
+            }
+        }
+        is_longer
     }
 
     /// The set, and what of name and events it does not have; `text` holds the events, `rest` those that are left.
@@ -136,14 +173,25 @@ impl SpanColumns {
         table.more.append_option(some(&self.text));
     }
 
+    /// Takes the keys of spans of which something shorter is stored.
+    pub(super) fn take_early(&mut self) -> Vec<SpanKey> {
+        std::mem::take(&mut self.early)
+    }
+
     pub(super) fn take(&mut self, cut: Cut) -> Result<Vec<RecordBatch>, StoreError> {
-        Ok(self.window.take(self.table.take()?, cut))
+        let fresh = self.table.take()?;
+        self.window.take(fresh, cut).map_err(StoreError::arrow("leave out shorter rows"))
     }
 }
 
 fn touch(shared: &mut Shared<'_>, span: &SpanView<'_>, quiet: bool) {
-    let (start, end) = (signed(span.start_ns), signed(span.end_ns));
+    let (start, end) = (signed(span.start_ns), ended(span.end_ns));
     shared.touched.trace(halves(span.trace_id), start, end.max(start), quiet);
+}
+
+/// Nanoseconds; less than nothing where it has not ended.
+fn length(span: &SpanView<'_>) -> i64 {
+    ended(span.end_ns).saturating_sub(signed(span.start_ns))
 }
 
 /// A span is the same span by trace, id and start: Airflow reuses ids, and some programs repeat

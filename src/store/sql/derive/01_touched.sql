@@ -76,7 +76,9 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     s.span_id,
     s.parent_span_id,
     s.start_ns,
-    s.start_ns + s.duration_ns as end_ns,
+    -- A span that has not ended came with an end of 0.
+    if(s.start_ns > 0 and s.start_ns + s.duration_ns <= 0, s.start_ns, s.start_ns + s.duration_ns) as end_ns,
+    s.start_ns > 0 and s.start_ns + s.duration_ns <= 0 as is_running,
     s.resource_id,
     s.scope_id,
     coalesce(s.name, a.name) as name,
@@ -187,7 +189,9 @@ select distinct on (s.trace_hi, s.trace_lo, s.span_id, s.start_ns)
     s.span_id,
     s.parent_span_id,
     s.start_ns,
-    s.start_ns + s.duration_ns as end_ns,
+    -- A span that has not ended came with an end of 0.
+    if(s.start_ns > 0 and s.start_ns + s.duration_ns <= 0, s.start_ns, s.start_ns + s.duration_ns) as end_ns,
+    s.start_ns > 0 and s.start_ns + s.duration_ns <= 0 as is_running,
     s.resource_id,
     s.scope_id,
     coalesce(s.name, a.name) as name,

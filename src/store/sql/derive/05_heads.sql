@@ -37,7 +37,8 @@ single as (
 select
     s.unit,
     s.node,
-    n.marker = 'run' is true or n.parent_span_id = 0 as is_sure
+    -- A run span that has not ended is not the end of its run.
+    (n.marker = 'run' is true or n.parent_span_id = 0) and not n.is_running as is_sure
 from (
     select unit, node from anchored
     union all
@@ -53,9 +54,10 @@ where n.marker is not null or n.step is null or (n.parent_span_id = 0 and n.run_
 
 -- Quiet roots: no topmost span was left for them above.
 insert into derive_heads
-select u.unit, min(g.root), true
+select u.unit, min(g.root), not bool_or(n.is_running and n.node = g.root)
 from derive_members as u
 inner join derive_groups as g using (node)
+inner join derive_nodes as n using (node)
 where g.kind = 'l' and u.unit = g.grouping and u.unit not in (select unit from derive_heads)
 group by u.unit;
 

@@ -193,6 +193,7 @@ ended as (
         resource_id,
         start_ns,
         end_ns,
+        is_running,
         attempt,
         failure_is_final,
         failure_is_nothing,
@@ -201,6 +202,7 @@ ended as (
             when status = 2 then 'failure'
             when fails_inside and node in (select node from failing_inside) then 'failure'
             when status = 1 then 'success'
+            when is_running then 'unknown'
             else coalesce(unset_outcome, 'success')
         end as outcome,
         coalesce(error, nullif(status_message, '')) as error,

@@ -174,8 +174,8 @@ judged as (
                 when h.fails_inside and m.failed_spans > 0 then 'failure'
                 when h.status = 1 and not h.ok_is_weak then 'success'
                 when f.is_fatal then 'failure'
-                when b.unit is not null and (h.node is null or h.ok_is_weak) then 'failure'
-                when h.node is null then coalesce(m.lost_outcome, 'success')
+                when b.unit is not null and (h.node is null or h.ok_is_weak or h.is_running) then 'failure'
+                when h.node is null or h.is_running then coalesce(m.lost_outcome, 'success')
                 else coalesce(h.unset_outcome, 'success')
             end
         ) as outcome,
@@ -235,13 +235,16 @@ select
     coalesce(h.trace_lo, m.trace_lo) as trace_lo,
     case when h.is_sure then h.span_id end as root_span_id,
     coalesce(h.start_ns, m.first_ns) as started_ns,
-    case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end as ended_ns,
+    case
+        when h.node is null or h.is_running then m.last_ns
+        else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns))
+    end as ended_ns,
     coalesce(
         h.duration_s,
         -- Run history without a duration is a span of no length: unknown, never 0.
         case
             when h.rule like 'perfline%' and greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) = h.start_ns then null
-            else (case when h.node is null then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end
+            else (case when h.node is null or h.is_running then m.last_ns else greatest(h.end_ns, coalesce(c.last_ns, h.end_ns)) end
                 - coalesce(h.start_ns, m.first_ns)) / 1e9
         end
     ) as duration_s,

@@ -59,7 +59,7 @@ select
     p.step as parent_step,
     s.start_ns as started_ns,
     s.end_ns as ended_ns,
-    (s.end_ns - s.start_ns) / 1e9 as duration_s,
+    case when not s.is_running then (s.end_ns - s.start_ns) / 1e9 end as duration_s,
     s.outcome,
     c.model,
     c.input_tokens,

@@ -22,7 +22,7 @@ anti join prune_runs using (run_key);
 
 delete from span_rows as s
 using prune_cutoff as c
-where s.start_ns + s.duration_ns < c.ns
+where greatest(s.start_ns, s.start_ns + s.duration_ns) < c.ns
     and not exists (from prune_kept_traces as k where k.trace_hi = s.trace_hi and k.trace_lo = s.trace_lo);
 
 delete from span_facts as s

@@ -9,8 +9,9 @@ select
     r.service,
     c.name as scope,
     make_timestamp_ns(s.start_ns) as start_time,
-    make_timestamp_ns(s.start_ns + s.duration_ns) as end_time,
-    s.duration_ns / 1e6 as duration_ms,
+    -- Null where it has not ended: it came with an end of 0.
+    case when s.start_ns = 0 or s.start_ns + s.duration_ns > 0 then make_timestamp_ns(s.start_ns + s.duration_ns) end as end_time,
+    case when s.start_ns = 0 or s.start_ns + s.duration_ns > 0 then s.duration_ns / 1e6 end as duration_ms,
     ['unset', 'ok', 'error'][least(s.status, 2) + 1] as status,
     s.rest ->> 'status_message' as status_message,
     cast(
