@@ -28,4 +28,5 @@ mod screen;
 mod support;
 mod tools;
 mod traps;
+mod trends;
 mod truth;
