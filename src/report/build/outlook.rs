@@ -146,6 +146,7 @@ pub(super) fn forecast_of(track: &Track, levels: &Levels) -> Option<Forecast> {
         context: track.context().clone(),
         n: values.len(),
         since: format_time(first),
+        limit: None,
         points: expected
             .into_iter()
             .map(|e| ForecastPoint {
