@@ -272,8 +272,8 @@ pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
 
 /// Where the metrics are heading.
 pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
-    let heads = ["Metric", "Trend", "#Per day", "#Interval (95 %)", "#Over the period", "#p", "#Runs"];
-    Grid::new("Trends: Theil-Sen slope, Mann-Kendall p", &heads).fill(&profile.trends, |trend| {
+    let heads = ["Metric", "Trend", "#Change per day", "#95 %", "#Over the period", "#p", "#Runs"];
+    Grid::new("Trends: change per day (Theil-Sen), p (Mann-Kendall)", &heads).fill(&profile.trends, |trend| {
         let interval = trend.slope_low.zip(trend.slope_high);
         let slope = |value: f64| crate::model::unit::format_metric(trend.metric, value);
         vec![
