@@ -94,6 +94,10 @@ impl From<Step> for v1::Step {
             output_tokens: step.output_tokens,
             cost_usd: step.cost_usd,
             cost_source: step.cost_source,
+            peak_memory_bytes: step.peak_memory_bytes,
+            cpu_s: step.cpu_s,
+            items: step.items,
+            quality_score: step.quality_score,
             error: step.error,
         }
     }
@@ -113,6 +117,10 @@ impl From<v1::Step> for Step {
             output_tokens: step.output_tokens,
             cost_usd: step.cost_usd,
             cost_source: step.cost_source,
+            peak_memory_bytes: step.peak_memory_bytes,
+            cpu_s: step.cpu_s,
+            items: step.items,
+            quality_score: step.quality_score,
             error: step.error,
         }
     }

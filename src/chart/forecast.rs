@@ -1,5 +1,8 @@
 //! Where a quantity is heading: its history, a fan of what is likely, and when it meets a limit.
 
+mod crossed;
+mod words;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::Better;
@@ -12,7 +15,7 @@ use super::error::{ChartError, at_most, finite};
 use super::frame::{Canvas, Frame, Place, Plan, Plot, Type, count};
 use super::ink::Ink;
 use super::quantity::{Unit, domain};
-use super::text::{Face, brief, clean};
+use super::text::{Face, clean};
 use super::thin::columns;
 
 /// Most values of the history.
@@ -172,57 +175,10 @@ impl Forecast {
         Some(start.saturating_add(passed))
     }
 
-    fn message(&self) -> String {
-        let what = format!("{} {}", brief(&self.subject), clean(&self.quantity));
-        let Some(last) = self.ahead.last() else {
-            return format!("{what}: not enough history for a forecast");
-        };
-        let Some(limit) = &self.limit else {
-            let range = format!("{} to {}", self.unit.text(last.low_95), self.unit.text(last.high_95));
-            return format!(
-                "{what}: {} expected on {} (95 %: {range})",
-                self.unit.text(last.middle),
-                calendar::day(last.time)
-            );
-        };
-        let named = format!("{} of {}", brief(&limit.label), self.unit.text(limit.value));
-        let meeting = self.meeting();
-        if meeting.already {
-            return format!("{what} is beyond the {named} already");
-        }
-        let days = (meeting.expected.map(calendar::day), meeting.earliest.map(calendar::day));
-        let until = calendar::day(last.time);
-        match (days.0, days.1, meeting.latest.map(calendar::day)) {
-            (Some(middle), Some(first), Some(last)) => {
-                format!("{what} meets the {named} about {middle} (95 %: {first} to {last})")
-            }
-            (Some(middle), Some(first), None) => {
-                format!("{what} meets the {named} about {middle} (95 %: {first} at the earliest)")
-            }
-            (Some(middle), None, _) => format!("{what} meets the {named} about {middle}"),
-            (None, Some(first), _) => format!("{what} may meet the {named} from {first} on"),
-            (None, None, _) => format!("{what} stays clear of the {named} until {until}"),
-        }
-    }
-
-    fn description(&self) -> String {
-        let Some(last) = self.ahead.last() else { return self.message() };
-        format!(
-            "{}. Now {}; expected on {}: {}, half of the time {} to {}, 95 % {} to {}",
-            self.message(),
-            self.unit.text(self.level()),
-            calendar::day(last.time),
-            self.unit.text(last.middle),
-            self.unit.text(last.low_50),
-            self.unit.text(last.high_50),
-            self.unit.text(last.low_95),
-            self.unit.text(last.high_95),
-        )
-    }
-
     fn keys(&self) -> Vec<Key> {
         let mut keys =
             vec![Key { mark: |at| Mark::new(Form::Disc(2.2), Ink::Series, [at]), text: "measured".to_owned() }];
+        keys.extend(self.crossed_key());
         if self.ahead.is_empty() {
             return keys;
         }
@@ -267,6 +223,7 @@ impl Forecast {
         axes::draw_times(canvas, &plot, from, to)?;
         self.draw_fan(&plot, (low, high))?;
         self.draw_history(&plot)?;
+        self.draw_crossed(&plot)?;
         self.draw_now(canvas, &plot)?;
         self.draw_limit(canvas, &plot, (low, high))
     }

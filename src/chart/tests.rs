@@ -196,6 +196,13 @@ fn a_limit_is_met_between_the_points_of_a_fan() {
     assert!(fan(11.0, Some(Better::Higher)).meeting().already, "a floor above where it stands");
     let title = render(&Spec::Forecast(fan(9.0, Some(Better::Lower)))).unwrap();
     assert!(title.contains("is beyond the limit of 9 already"), "{title}");
+    let mut once = fan(16.0, Some(Better::Lower));
+    once.history[3].value = 17.0;
+    let said = render(&Spec::Forecast(once)).unwrap();
+    assert!(
+        said.contains("at or beyond the limit: 1 measured") && said.contains("1 value, last on 4 Jan 1970"),
+        "{said}"
+    );
 }
 
 #[test]

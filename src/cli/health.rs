@@ -88,7 +88,7 @@ pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failure> {
     let kind = if whole { Kind::Pipeline } else { Kind::Executive };
     let mut bundle = backend.bundle(kind, args.pipeline.as_deref())?;
     backend.close()?;
-    bundle.limits.clone_from(&args.limit);
+    bundle.set_limits(&args.limit);
     let profiles = &bundle.pipelines;
     if let (Some(name), true) = (&args.pipeline, profiles.is_empty()) {
         return Err(unknown_pipeline(name));

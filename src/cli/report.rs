@@ -85,7 +85,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         }
     };
     if !args.limit.is_empty() {
-        bundle.limits.clone_from(&args.limit);
+        bundle.set_limits(&args.limit);
     }
     branding::brand(&mut bundle, args.title.as_deref(), args.logo.as_deref(), args.css.as_deref())?;
     let renderer = branding::renderer(args.templates.as_deref())?;

@@ -13,7 +13,7 @@ use crate::model::unit::{
 };
 use crate::model::{Run, Step};
 use crate::report::clean::{line, shorten};
-use crate::report::{Align, Table, Tone, outcome_tone};
+use crate::report::{Align, Table, Tone, outcome_tone, used_columns};
 use crate::store::Row;
 
 /// Columns of the bars where the terminal leaves room.
@@ -255,28 +255,32 @@ fn waterfall(run: &Run, steps: &[Step]) -> String {
     let ends = steps.iter().map(|step| offset(step) + step.duration_s.unwrap_or(0.0));
     let whole = ends.fold(run.duration_s.unwrap_or(0.0), f64::max);
     let columns = terminal_width().map_or(BAR_COLUMNS, |width| BAR_COLUMNS.min(width / 3));
-    let heads = [
+    let used = used_columns(steps);
+    let mut heads = vec![
         ("step", Align::Left),
         ("outcome", Align::Left),
         ("at", Align::Right),
         ("duration", Align::Right),
         ("share", Align::Right),
-        ("", Align::Right),
     ];
+    heads.extend(used.iter().map(|column| (column.head, Align::Right)));
+    heads.push(("", Align::Right));
     let mut table = Table::new(&heads);
     for step in steps {
         let attempt = if step.attempt > 1 { format!(" (attempt {})", step.attempt) } else { String::new() };
         let share = step.duration_s.filter(|_| whole > 0.0).map(|seconds| seconds / whole);
         let drawn = bar(offset(step), step.duration_s.unwrap_or(0.0), whole, columns);
         let tone = outcome_tone(step.outcome);
-        table.toned([
+        let mut cells = vec![
             (shorten(&step.step, 48) + &attempt, Tone::Plain),
             (step.outcome.as_str().to_owned(), tone),
             (format_duration(offset(step).max(0.0)), Tone::Plain),
             (step.duration_s.map_or("–".to_owned(), format_duration), Tone::Plain),
             (share.map_or("–".to_owned(), format_share), Tone::Plain),
-            (format!("{drawn:<columns$}"), if tone == Tone::Bad { Tone::Bad } else { Tone::Plain }),
-        ]);
+        ];
+        cells.extend(used.iter().map(|column| ((column.tell)(step), Tone::Plain)));
+        cells.push((format!("{drawn:<columns$}"), if tone == Tone::Bad { Tone::Bad } else { Tone::Plain }));
+        table.toned(cells);
     }
     let text = table.ansi(terminal_width());
     let mut out: String = text.lines().map(|row| format!("{}\n", row.trim_end())).collect();
@@ -333,6 +337,21 @@ mod tests {
         let told = calls(&[row(call)], begin).render(None);
         assert!(["1.5 s", "6.68 s", "2,243", "$0.000842"].iter().all(|part| told.contains(part)), "{told}");
         assert_eq!(told.lines().last().map(|line| line.matches('–').count()), Some(3), "{told}");
+    }
+
+    #[test]
+    fn a_step_says_what_it_used_between_its_share_and_its_bar() {
+        let step = Step {
+            step: "train".to_owned(),
+            duration_s: Some(4.0),
+            peak_memory_bytes: Some(1 << 31),
+            items: Some(12_000.0),
+            ..Step::default()
+        };
+        let told = waterfall(&Run::default(), &[step]);
+        let head: Vec<&str> = told.lines().next().unwrap_or_default().split_whitespace().collect();
+        assert_eq!(head, ["step", "outcome", "at", "duration", "share", "peak", "memory", "items"]);
+        assert!(told.contains("2 GiB") && told.contains("12,000"), "{told}");
     }
 
     #[test]

@@ -106,6 +106,18 @@ pub struct Step {
     /// Where the cost comes from: stated, user, bundled; mixed where calls differ.
     #[serde(default)]
     pub cost_source: Option<String>,
+    /// Highest memory of its process tree.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<i64>,
+    /// CPU time, seconds.
+    #[serde(default)]
+    pub cpu_s: Option<f64>,
+    /// Things that it worked on.
+    #[serde(default)]
+    pub items: Option<f64>,
+    /// Mean of the scores of what it made.
+    #[serde(default)]
+    pub quality_score: Option<f64>,
     /// Error, trimmed.
     pub error: Option<String>,
     /// The run that it belongs to.

@@ -16,6 +16,7 @@ mod rows;
 mod series;
 mod slices;
 mod tracks;
+mod trends;
 
 use std::collections::BTreeMap;
 
@@ -53,19 +54,23 @@ const WEEK_RUNS_MIN: u64 = 5;
 pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle, StoreError> {
     let verdicts = crate::detect::verdicts(store)?;
     let (now, settings) = (store.clock().now(), crate::detect::settings(store)?);
-    let (mut read, judged) = store.reader()?.in_snapshot(|reader| {
+    let (mut read, trends, judged) = store.reader()?.in_snapshot(|reader| {
         let (head, series) = read::series(reader, kind, pipeline, &verdicts)?;
         // Judging takes as long as the rest of the reading, and needs nothing of it: side by side.
         std::thread::scope(|scope| {
             let judging = scope.spawn(|| judge_all(&series, &verdicts, &settings));
             let read = read::rest(reader, head, series.depth, pipeline);
+            let trends = if series.depth.pages { trends::read(reader, &series.tracks) } else { Ok(BTreeMap::new()) };
             // It cannot fail but by a panic, and that is carried on as one.
             let judged = judging.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause));
-            Ok((read?, judged))
+            Ok((read?, trends?, judged))
         })
     })?;
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
+    for (owner, trends) in trends {
+        told.entry(owner).or_default().trends = trends;
+    }
     let compared = read.depth.compared.then(|| comparison(&mut told));
     let present = quality::present(read.quality.store_last_ns, store.receives_since(), now);
     let data_quality = quality::describe(&read, &told, &verdict, store.stats().rows_undecodable, (present, now));

@@ -60,6 +60,14 @@ pub struct Bundle {
     pub branding: Branding,
 }
 
+impl Bundle {
+    /// Sets what must not be crossed, and says in each forecast whether it was before.
+    pub fn set_limits(&mut self, limits: &[Limit]) {
+        self.limits = limits.to_vec();
+        super::charts::set_limits(&mut self.pipelines, limits);
+    }
+}
+
 /// A finding with a life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {

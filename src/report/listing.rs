@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::model::unit::{format_change_percent, format_count, format_duration, format_share, format_usd};
+use crate::model::unit::{
+    format_change_percent, format_count, format_duration, format_metric, format_share, format_usd,
+};
 use crate::model::{Metric, Outcome, Run, Severity, Step};
 use crate::track::HealthWord;
 
@@ -63,7 +65,8 @@ pub fn runs_table(runs: &[Run]) -> Table {
 /// `perfline steps --run ID`: a row per attempt, in the order given.
 #[must_use]
 pub fn steps_table(steps: &[Step]) -> Table {
-    let mut table = Table::new(&[
+    let used = used_columns(steps);
+    let mut heads = vec![
         ("step", Align::Left),
         ("attempt", Align::Right),
         ("outcome", Align::Left),
@@ -73,13 +76,15 @@ pub fn steps_table(steps: &[Step]) -> Table {
         ("tokens in", Align::Right),
         ("tokens out", Align::Right),
         ("cost", Align::Right),
-        ("error", Align::Left),
-    ]);
+    ];
+    heads.extend(used.iter().map(|column| (column.head, Align::Right)));
+    heads.push(("error", Align::Left));
+    let mut table = Table::new(&heads);
     let longest = steps.iter().filter_map(|step| step.duration_s).fold(0.0, f64::max);
     for step in steps {
         let plain = |text: String| (text, Tone::Plain);
         let tokens = |count: Option<i64>| plain(count.map_or(UNKNOWN.to_owned(), count_of));
-        table.toned([
+        let mut cells = vec![
             plain(step.step.clone()),
             (step.attempt.to_string(), if step.attempt > 1 { Tone::Warn } else { Tone::Plain }),
             (step.outcome.as_str().to_owned(), outcome_tone(step.outcome)),
@@ -89,10 +94,51 @@ pub fn steps_table(steps: &[Step]) -> Table {
             tokens(step.input_tokens),
             tokens(step.output_tokens),
             plain(or_unknown(step.cost_usd, format_usd)),
-            plain(shorten(step.error.as_deref().unwrap_or_default(), 60)),
-        ]);
+        ];
+        cells.extend(used.iter().map(|column| plain((column.tell)(step))));
+        cells.push(plain(shorten(step.error.as_deref().unwrap_or_default(), 60)));
+        table.toned(cells);
     }
     table
+}
+
+/// A column of what steps used, made or scored.
+pub struct UsedColumn {
+    /// Its head.
+    pub head: &'static str,
+    /// What it says of a step.
+    pub tell: fn(&Step) -> String,
+    is_known: fn(&Step) -> bool,
+}
+
+/// Those columns of which at least one step has something: most steps tell nothing of it, and the terminal is narrow.
+#[must_use]
+pub fn used_columns(steps: &[Step]) -> Vec<UsedColumn> {
+    #[allow(clippy::cast_precision_loss, reason = "bytes are shown with three digits")]
+    let memory = |step: &Step| told(Metric::PeakMemory, step.peak_memory_bytes.map(|bytes| bytes as f64));
+    let columns = [
+        UsedColumn { head: "peak memory", tell: memory, is_known: |step| step.peak_memory_bytes.is_some() },
+        UsedColumn {
+            head: "CPU time",
+            tell: |step| told(Metric::Cpu, step.cpu_s),
+            is_known: |step| step.cpu_s.is_some(),
+        },
+        UsedColumn {
+            head: "items",
+            tell: |step| or_unknown(step.items, format_count),
+            is_known: |step| step.items.is_some(),
+        },
+        UsedColumn {
+            head: "quality",
+            tell: |step| told(Metric::Quality, step.quality_score),
+            is_known: |step| step.quality_score.is_some(),
+        },
+    ];
+    columns.into_iter().filter(|column| steps.iter().any(column.is_known)).collect()
+}
+
+fn told(metric: Metric, value: Option<f64>) -> String {
+    or_unknown(value, |value| format_metric(metric, value))
 }
 
 /// `perfline health`: a row per pipeline, in the order given, with its newest durations as a sparkline.
@@ -220,5 +266,16 @@ mod tests {
         let text = steps_table(&[step]).render(None);
         let last: Vec<_> = text.lines().last().unwrap_or_default().split_whitespace().collect();
         assert_eq!(last, ["load", "2", "unknown", "1.5", "s", "█", "–", "–", "–", "–"]);
+    }
+
+    #[test]
+    fn what_a_step_used_is_told_where_at_least_one_step_knows_it() {
+        let load =
+            Step { step: "load".to_owned(), peak_memory_bytes: Some(1 << 30), cpu_s: Some(75.0), ..Step::default() };
+        let ask = Step { step: "ask".to_owned(), quality_score: Some(0.5), ..Step::default() };
+        let text = steps_table(&[load, ask]).render(None);
+        let head = text.lines().next().unwrap_or_default();
+        assert!(["peak memory", "CPU time", "quality"].iter().all(|name| head.contains(name)), "{text}");
+        assert!(!head.contains("items") && text.contains("1 GiB") && text.contains("0.5"), "{text}");
     }
 }

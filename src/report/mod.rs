@@ -40,7 +40,7 @@ mod tests;
 pub use bundle::{Alert, AlertEvent, AlertState, Branding, Bundle, DataQuality, Drop, Note};
 pub use comparison::{Change, ChangeWord, Comparison, PipelineComparison, StepChange, Window};
 pub use estimate::Estimate;
-pub use listing::{health_table, health_tone, outcome_tone, runs_table, severity_tone, steps_table};
+pub use listing::{health_table, health_tone, outcome_tone, runs_table, severity_tone, steps_table, used_columns};
 pub use outlook::{Forecast, ForecastPoint, HealthPoint, Limit};
 pub use profile::{
     BaselineProvenance, ChangeView, LevelView, MetricSummary, ModelHistory, ModelUse, Outcomes, PipelineProfile,

@@ -32,6 +32,22 @@ pub struct Forecast {
     pub since: String,
     /// From the newest run on.
     pub points: Vec<ForecastPoint>,
+    /// The limit of its metric, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<CrossedLimit>,
+}
+
+/// A limit, and whether runs were at or beyond it before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrossedLimit {
+    /// In the metric's unit.
+    pub value: f64,
+    /// Runs of the series that were at or beyond it.
+    pub crossed: usize,
+    /// Some runs are left out of the series: they may have been more.
+    pub crossed_at_least: bool,
+    /// Start of the newest of them, RFC 3339; null where there was none.
+    pub last_crossed: Option<String>,
 }
 
 /// What is expected at one time.

@@ -63,6 +63,7 @@ statements! {
     MACRO_FOLD_IDS = "macro/fold_ids.sql";
     MACRO_BUCKET_QUANTILE = "macro/bucket_quantile.sql";
     MACRO_EXPONENTIAL_QUANTILE = "macro/exponential_quantile.sql";
+    MACRO_TREND_SUMS = "macro/trend_sums.sql";
     VIEW_RESOURCE_NAMES = "view/00_resource_names.sql";
     SETTLE_STALE = "derive/settle_stale.sql";
     DETECT_STALE = "detect/stale.sql";
@@ -127,6 +128,7 @@ statements! {
     TRACK_SLICES = "track/slices.sql";
     TRACK_STEP_SLICES = "track/step_slices.sql";
     TRACK_MODEL_DAYS = "track/model_days.sql";
+    TRACK_TRENDS = "track/trends.sql";
     TRACK_ALERT_HISTORY = "track/alert_history.sql";
     BENCH_REPORT_RUNS = "bench/report_runs.sql";
     BENCH_REPORT_STEPS = "bench/report_steps.sql";
@@ -139,6 +141,7 @@ pub(crate) const VIEWS: &[&str] = &[
     MACRO_FOLD_IDS,
     MACRO_BUCKET_QUANTILE,
     MACRO_EXPONENTIAL_QUANTILE,
+    MACRO_TREND_SUMS,
     VIEW_RESOURCE_NAMES,
     VIEW_SPAN_MEMBERSHIP,
     VIEW_SPANS,

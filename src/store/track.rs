@@ -1,8 +1,8 @@
 //! Reading for profiles and reports: one statement a question, over all pipelines at once.
 
 use duckdb::ToSql;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::read::Parameters;
 use super::{Reader, StoreError, sql};
@@ -137,6 +137,14 @@ impl Reader {
             ("period_count_max", &period_count_max),
         ]);
         self.rows("slice steps", sql::TRACK_STEP_SLICES, &parameters)
+    }
+
+    /// What the pairs of points of each of some series say, by its place from 1 on; nothing of a series with a single
+    /// point. A series is an object with `x` and `y`.
+    pub(crate) fn track_trends<T: DeserializeOwned>(&self, series: &[impl Serialize]) -> Result<Vec<T>, StoreError> {
+        let what = "find trends";
+        let series = serde_json::to_string(series).map_err(StoreError::shape(what))?;
+        self.rows(what, sql::TRACK_TRENDS, &Parameters::from([("series", &series as &dyn ToSql)]))
     }
 
     /// What happened to every alert, oldest first.

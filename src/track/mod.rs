@@ -8,4 +8,4 @@ pub mod trend;
 pub use forecast::Expected;
 pub use health::{Health, HealthInput, HealthPart, HealthWord, PartKind};
 pub use share::wilson_interval;
-pub use trend::{Trend, TrendWord};
+pub use trend::{Pairs, Trend, TrendWord};

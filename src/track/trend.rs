@@ -62,27 +62,75 @@ pub struct Trend {
     pub change_percent: Option<f64>,
 }
 
+/// What all pairs of a series' points say together. Reports read it from `track/trends.sql`; where no store is asked,
+/// [`Pairs::of`] gives the same.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Pairs {
+    /// Median slope, in units a day; none where all points are of one time.
+    pub slope: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub slope_low: Option<f64>,
+    /// Upper end.
+    pub slope_high: Option<f64>,
+    /// Mann and Kendall's S: pairs that rise less those that fall.
+    pub s: i64,
+    /// Its variance without a trend, ties corrected.
+    pub s_variance: f64,
+}
+
+impl Pairs {
+    /// Those of `(day, value)`, oldest first.
+    #[must_use]
+    pub fn of(values: &[(f64, f64)]) -> Self {
+        let slope = theil_sen(values);
+        Self {
+            slope: slope.as_ref().map(|slope| slope.middle),
+            slope_low: slope.as_ref().map(|slope| slope.low),
+            slope_high: slope.as_ref().map(|slope| slope.high),
+            s: rises_less_falls(values),
+            s_variance: s_variance(values),
+        }
+    }
+
+    fn slope(&self) -> Option<Slope> {
+        Some(Slope { middle: self.slope?, low: self.slope_low?, high: self.slope_high? })
+    }
+
+    /// Two-sided p of S, normal approximation with continuity correction (Gilbert 1987, 16.4).
+    #[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
+    fn p_value(&self) -> f64 {
+        if self.s_variance <= 0.0 {
+            return 1.0;
+        }
+        let z = (self.s.abs() as f64 - 1.0).max(0.0) / self.s_variance.sqrt();
+        (2.0 * Normal::standard().sf(z)).clamp(0.0, 1.0)
+    }
+}
+
 /// Trend of `(day, value)` pairs in order of time; pairs that are not finite are passed over.
 #[must_use]
 pub fn trend(metric: Metric, values: &[(f64, f64)]) -> Trend {
     let finite: Vec<_> = values.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
     let newest = &finite[finite.len().saturating_sub(VALUES_MAX)..];
+    trend_of_pairs(metric, newest, &Pairs::of(newest))
+}
+
+/// Trend of at most [`VALUES_MAX`] finite `(day, value)` pairs in order of time, of which `pairs` is known.
+#[must_use]
+pub fn trend_of_pairs(metric: Metric, values: &[(f64, f64)], pairs: &Pairs) -> Trend {
     let none = Trend {
         metric,
         word: TrendWord::NotEnoughData,
-        n: newest.len(),
+        n: values.len(),
         slope_per_day: None,
         slope_low: None,
         slope_high: None,
         p_value: None,
         change_percent: None,
     };
-    if newest.len() < VALUES_MIN {
-        return none;
-    }
-    let Some(slope) = theil_sen(newest) else { return none };
-    let p_value = mann_kendall(newest);
-    let change = change_share(newest, slope.middle);
+    let Some(slope) = pairs.slope().filter(|_| values.len() >= VALUES_MIN) else { return none };
+    let p_value = pairs.p_value();
+    let change = change_share(values, slope.middle);
     Trend {
         word: word(metric, change, p_value),
         slope_per_day: Some(slope.middle),
@@ -121,10 +169,11 @@ pub(super) struct Slope {
 #[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the list before use")]
 pub(super) fn theil_sen(values: &[(f64, f64)]) -> Option<Slope> {
-    let mut slopes = Vec::with_capacity(values.len() * (values.len() - 1) / 2);
+    let mut slopes = Vec::with_capacity(values.len() * values.len().saturating_sub(1) / 2);
     for (at, (x0, y0)) in values.iter().enumerate() {
         slopes.extend(values[at + 1..].iter().filter(|(x, _)| x > x0).map(|(x, y)| (y - y0) / (x - x0)));
     }
+    slopes.retain(|slope| slope.is_finite());
     slopes.sort_by(f64::total_cmp);
     let middle = middle(&slopes)?;
     let n = values.len() as f64;
@@ -139,31 +188,28 @@ pub(super) fn theil_sen(values: &[(f64, f64)]) -> Option<Slope> {
     Some(Slope { middle, low, high })
 }
 
-/// Two-sided p of Mann-Kendall's S, normal approximation with tie and continuity correction
-/// (Gilbert 1987, 16.4).
-#[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
+/// Two-sided p of Mann-Kendall's S.
 pub(super) fn mann_kendall(values: &[(f64, f64)]) -> f64 {
-    let mut s = 0.0;
-    for (at, (_, y0)) in values.iter().enumerate() {
-        s += values[at + 1..].iter().map(|(_, y)| sign(y - y0)).sum::<f64>();
+    Pairs {
+        slope: None,
+        slope_low: None,
+        slope_high: None,
+        s: rises_less_falls(values),
+        s_variance: s_variance(values),
     }
-    let n = values.len() as f64;
-    let variance = (n * (n - 1.0) * (2.0 * n + 5.0) - tie_sum(values.iter().map(|(_, y)| *y))) / 18.0;
-    if variance <= 0.0 {
-        return 1.0;
-    }
-    let z = (s.abs() - 1.0).max(0.0) / variance.sqrt();
-    (2.0 * Normal::standard().sf(z)).clamp(0.0, 1.0)
+    .p_value()
 }
 
-fn sign(value: f64) -> f64 {
-    if value > 0.0 {
-        1.0
-    } else if value < 0.0 {
-        -1.0
-    } else {
-        0.0
-    }
+fn rises_less_falls(values: &[(f64, f64)]) -> i64 {
+    let sign = |a: f64, b: f64| i64::from(b > a) - i64::from(b < a);
+    let pairs = values.iter().enumerate().flat_map(|(at, old)| values[at + 1..].iter().map(move |new| (old.1, new.1)));
+    pairs.map(|(old, new)| sign(old, new)).sum()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "at most VALUES_MAX squared")]
+fn s_variance(values: &[(f64, f64)]) -> f64 {
+    let n = values.len() as f64;
+    (n * (n - 1.0) * (2.0 * n + 5.0) - tie_sum(values.iter().map(|(_, y)| *y))) / 18.0
 }
 
 /// Sum of t (t - 1) (2 t + 5) over groups of equal values.

@@ -32,4 +32,5 @@ mod screen;
 mod support;
 mod tools;
 mod traps;
+mod trends;
 mod truth;

@@ -136,6 +136,16 @@ pub struct Step {
     /// stated, user, bundled; mixed where calls differ.
     #[prost(string, optional, tag = "12")]
     pub cost_source: ::core::option::Option<::prost::alloc::string::String>,
+    /// What the step itself used, made and scored; unset where unknown.
+    #[prost(int64, optional, tag = "13")]
+    pub peak_memory_bytes: ::core::option::Option<i64>,
+    #[prost(double, optional, tag = "14")]
+    pub cpu_s: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "15")]
+    pub items: ::core::option::Option<f64>,
+    /// Mean of the scores of what it made.
+    #[prost(double, optional, tag = "16")]
+    pub quality_score: ::core::option::Option<f64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckRequest {

@@ -12,10 +12,11 @@ use crate::track::health::{HealthInput, score};
 use crate::track::trend::TrendWord;
 use crate::track::{Health, Trend};
 
-use super::pipeline::{Told, busiest, open_severities, recent_trends};
+use super::pipeline::{Told, busiest, open_severities};
 use super::read::{RECENT_RUNS, count};
 use super::rows::{Owner, ProfileRow, QualityRow};
 use super::tracks::{Track, collect_tracks};
+use super::trends::recent_trends;
 use super::{parallel, quality};
 
 /// Health of one pipeline of one service.

@@ -14,10 +14,11 @@ use crate::track::health::{HealthInput, score};
 
 use super::levels::Levels;
 use super::parallel;
-use super::pipeline::{busiest, open_severities, recent_trends};
+use super::pipeline::{busiest, open_severities};
 use super::quality::{as_share, intervals_of_silence};
 use super::rows::Owner;
 use super::tracks::Track;
+use super::trends::recent_trends;
 use crate::detect::GATE_RUNS;
 
 /// Health is told for at most so many times before the present.
@@ -145,6 +146,7 @@ pub(super) fn forecast_of(track: &Track, levels: &Levels) -> Option<Forecast> {
         context: track.context().clone(),
         n: values.len(),
         since: format_time(first),
+        limit: None,
         points: expected
             .into_iter()
             .map(|e| ForecastPoint {

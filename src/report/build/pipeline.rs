@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::detect::gate::GateSettings;
-use crate::detect::stats::robust::{mean, median};
+use crate::detect::stats::robust::median;
 use crate::model::clock::UnixNanos;
 use crate::model::{AlertState, Better, Cause, Finding, Metric, SeriesContext, Severity, Verdict};
 use crate::report::comparison::PipelineComparison;
 use crate::report::outlook::{Forecast, HealthPoint};
 use crate::report::profile::{BaselineProvenance, SeriesView, StepProfile};
 use crate::store::RunValues;
-use crate::track::{Trend, trend};
+use crate::track::Trend;
 
 use super::Depth;
 use super::compare::compare;
@@ -19,11 +19,8 @@ use super::outlook::{forecast_of, health_history};
 use super::rows::Owner;
 use super::series::{baseline, view};
 use super::tracks::Track;
+use super::trends::recent_trends;
 
-/// Pieces into which more values than these are gathered: the work grows with the square.
-const TREND_PIECES_MAX: usize = 60;
-/// Runs of a piece of a success rate.
-const RATE_PIECE_RUNS: usize = 10;
 /// Contexts of a metric, besides the busiest, that are shown.
 const CONTEXTS_MAX: usize = 3;
 /// Series of steps that are shown.
@@ -110,7 +107,8 @@ fn tell(
     Told {
         findings: findings.iter().map(|finding| (*finding).clone()).collect(),
         has_baseline: tracks.iter().any(|track| track.recent().len() >= needed),
-        trends: recent_trends(&busiest),
+        // Of a page the store itself is asked, for all its series at once.
+        trends: if depth.pages { Vec::new() } else { recent_trends(&busiest) },
         forecasts: if depth.pages { forecasts(&chosen, &levels, &busiest) } else { Vec::new() },
         history: Vec::new(),
         series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, own, depth)).collect(),
@@ -129,11 +127,6 @@ fn forecasts(chosen: &[&Track], levels: &[Levels], busiest: &BTreeMap<Metric, &T
     let is_main = |track: &Track| busiest.get(&track.metric()).is_some_and(|main| std::ptr::eq(*main, track));
     let main = chosen.iter().zip(levels).filter(|(track, _)| is_main(track));
     main.filter_map(|(track, levels)| forecast_of(track, levels)).collect()
-}
-
-/// Where each metric of the whole run is heading.
-pub(super) fn recent_trends(busiest: &BTreeMap<Metric, &Track>) -> Vec<Trend> {
-    busiest.values().map(|track| trend_of(track)).collect()
 }
 
 /// Severities of the regressions that are open.
@@ -204,36 +197,6 @@ fn choose<'a>(
     }
     chosen.extend(steps.into_iter().take(STEP_SERIES_MAX));
     chosen
-}
-
-/// Trend of the newest values.
-fn trend_of(track: &Track) -> Trend {
-    let newest = track.recent();
-    let first = newest.first().map_or(0, |point| point.started_at);
-    #[allow(clippy::cast_precision_loss, reason = "a day has fewer nanoseconds than 2^53")]
-    let day = |at: UnixNanos| at.saturating_sub(first) as f64 / 86_400e9;
-    let values: Vec<(f64, f64)> = newest.iter().map(|point| (day(point.started_at), point.value)).collect();
-    let is_rate = track.metric() == Metric::SuccessRate;
-    let found = trend::trend(track.metric(), &gather(&values, is_rate));
-    Trend { n: values.len(), ..found }
-}
-
-// Pieces of equal count: by their medians, rates by their means.
-fn gather(values: &[(f64, f64)], is_rate: bool) -> Vec<(f64, f64)> {
-    let smallest = if is_rate { RATE_PIECE_RUNS } else { 1 };
-    let width = values.len().div_ceil(TREND_PIECES_MAX).max(smallest);
-    if width <= 1 {
-        return values.to_vec();
-    }
-    values
-        .rchunks(width)
-        .rev()
-        .filter(|piece| piece.len() == width || !is_rate)
-        .map(|piece| {
-            let (x, y): (Vec<f64>, Vec<f64>) = piece.iter().copied().unzip();
-            (mean(&x), if is_rate { mean(&y) } else { median(&y) })
-        })
-        .collect()
 }
 
 /// Start of the newest run at which a duration of the busiest context changed: of the whole run, else of a step. A change
@@ -329,21 +292,5 @@ mod tests {
         ] {
             assert_eq!(open_severities([&found].into_iter()).len(), usize::from(open), "{:?}", found.explanation);
         }
-    }
-
-    #[test]
-    fn gathering_keeps_a_slope_and_bounds_the_count() {
-        let values: Vec<(f64, f64)> = (0..200).map(|at| (f64::from(at), 2.0 * f64::from(at))).collect();
-        let gathered = gather(&values, false);
-        assert_eq!(gathered.len(), 50);
-        assert!(gathered.iter().all(|(x, y)| (y - 2.0 * x).abs() < 1e-9));
-    }
-
-    #[test]
-    fn a_rate_is_gathered_into_shares_of_ten_runs() {
-        let values: Vec<(f64, f64)> = (0..95).map(|at| (f64::from(at), f64::from(at % 2))).collect();
-        let gathered = gather(&values, true);
-        assert_eq!(gathered.len(), 9);
-        assert!(gathered.iter().all(|(_, y)| (y - 0.5).abs() < 1e-12), "{gathered:?}");
     }
 }

@@ -23,7 +23,7 @@ use super::view::outcome_badge;
 
 pub(super) use calendar::by_hour;
 pub use outlook::Crossed;
-pub(super) use outlook::{crossed, forecast, forecasts, health_history, limit_of, meeting};
+pub(super) use outlook::{crossed, forecast, forecasts, health_history, limit_of, meeting, set_limits};
 pub(super) use steps::{compared_steps, differential_steps, waterfalls};
 pub(super) use usage::{model_cost, model_usage, resources};
 

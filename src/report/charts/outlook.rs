@@ -4,14 +4,14 @@ use crate::chart::forecast::{self as fan, Ahead, Meeting, Past};
 use crate::chart::health::{self, HealthHistory};
 use crate::chart::{Frame, Spec};
 use crate::model::clock::UnixNanos;
-use crate::model::unit::{format_day, format_metric, parse_time};
+use crate::model::unit::{format_day, format_metric, format_time, parse_time};
 use crate::model::{Better, Metric};
 use crate::track::HealthWord;
 
 use super::super::clean;
 use super::super::format::UNKNOWN;
 use super::super::grid::{Cell, Grid};
-use super::super::outlook::{Forecast, HealthPoint, Limit};
+use super::super::outlook::{CrossedLimit, Forecast, HealthPoint, Limit};
 use super::super::profile::{PipelineProfile, SeriesView};
 use super::super::view::{capital, health_badge};
 use super::{Drawn, draw};
@@ -120,6 +120,26 @@ pub(in crate::report) fn crossed(profile: &PipelineProfile, forecast: &Forecast,
     });
     let times: Vec<UnixNanos> = times.collect();
     Some(Crossed { count: times.len(), at_least: series.whole.is_some(), last: times.iter().copied().max()? })
+}
+
+/// Gives a bundle its limits, and every forecast what its own was before.
+pub(in crate::report) fn set_limits(profiles: &mut [PipelineProfile], limits: &[Limit]) {
+    for profile in profiles {
+        let told = |forecast: &Forecast| {
+            let limit = limit_of(limits, &profile.pipeline, forecast.metric)?;
+            let crossed = crossed(profile, forecast, limit);
+            Some(CrossedLimit {
+                value: limit.value,
+                crossed: crossed.map_or(0, |crossed| crossed.count),
+                crossed_at_least: crossed.is_some_and(|crossed| crossed.at_least),
+                last_crossed: crossed.map(|crossed| format_time(crossed.last)),
+            })
+        };
+        let told: Vec<_> = profile.forecasts.iter().map(told).collect();
+        for (forecast, limit) in profile.forecasts.iter_mut().zip(told) {
+            forecast.limit = limit;
+        }
+    }
 }
 
 fn series_of<'a>(profile: &'a PipelineProfile, forecast: &Forecast) -> Option<&'a SeriesView> {

@@ -3,7 +3,7 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::model::unit::{format_bytes, format_duration, format_share, format_usd, parse_time, significant};
+use crate::model::unit::{format_duration, format_share, format_usd, parse_time};
 use crate::model::{Better, Metric, Run};
 use crate::report::Bundle;
 use crate::report::charts::{self, Drawn};
@@ -272,8 +272,8 @@ pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
 
 /// Where the metrics are heading.
 pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
-    let heads = ["Metric", "Trend", "#Per day", "#Interval (95 %)", "#Over the period", "#p", "#Runs"];
-    Grid::new("Trends: Theil-Sen slope, Mann-Kendall p", &heads).fill(&profile.trends, |trend| {
+    let heads = ["Metric", "Trend", "#Change per day", "#95 %", "#Over the period", "#p", "#Runs"];
+    Grid::new("Trends: change per day (Theil-Sen), p (Mann-Kendall)", &heads).fill(&profile.trends, |trend| {
         let interval = trend.slope_low.zip(trend.slope_high);
         let slope = |value: f64| crate::model::unit::format_metric(trend.metric, value);
         vec![
@@ -310,7 +310,7 @@ const STEP_HEADS: [&str; 15] = [
 pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
     let row = |step: &StepProfile| {
         let both = step.before_s.zip(step.after_s).filter(|(before, _)| *before > 0.0);
-        vec![
+        let mut cells = vec![
             Cell::text(&step.step),
             Cell::count(step.n),
             Cell::metric(Metric::Duration, step.p50_s),
@@ -319,14 +319,17 @@ pub(in crate::report) fn steps(profile: &PipelineProfile) -> Grid {
             Cell::change(both.map(|(before, after)| (after / before - 1.0) * 100.0)),
             Cell::number(step.failure_share, format_share),
             Cell::count(step.retries),
-            Cell::number(step.cost_usd, format_usd),
-            Cell::metric(Metric::InputTokens, step.input_tokens),
-            Cell::metric(Metric::OutputTokens, step.output_tokens),
-            Cell::number(step.peak_memory_bytes, format_bytes),
-            Cell::number(step.cpu_s, format_duration),
-            Cell::number(step.throughput, super::slices::rate),
-            Cell::number(step.quality_score, significant),
-        ]
+        ];
+        cells.extend(super::slices::used([
+            step.cost_usd,
+            step.input_tokens,
+            step.output_tokens,
+            step.peak_memory_bytes,
+            step.cpu_s,
+            step.throughput,
+            step.quality_score,
+        ]));
+        cells
     };
     let caption = match (profile.steps.iter().any(|step| step.before_s.is_some()), last_change(profile)) {
         (false, _) => "Steps".to_owned(),

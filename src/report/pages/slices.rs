@@ -1,6 +1,6 @@
 //! Runs by context, period and model; steps by context and period.
 
-use crate::model::unit::{format_bytes, format_count, format_duration, format_share, format_usd, significant};
+use crate::model::unit::{format_duration, format_share};
 use crate::model::{Metric, SeriesContext};
 use crate::report::clean;
 use crate::report::format::{UNKNOWN, when};
@@ -30,13 +30,24 @@ fn label(slice: &Slice, several: bool) -> String {
     }
 }
 
-/// `12 /s`, items per second.
-pub(super) fn rate(per_second: f64) -> String {
-    format!("{}/s", format_count(per_second))
+/// What was spent, used and made, in the order of its columns wherever these stand.
+const USED: [Metric; 7] = [
+    Metric::Cost,
+    Metric::InputTokens,
+    Metric::OutputTokens,
+    Metric::PeakMemory,
+    Metric::Cpu,
+    Metric::Throughput,
+    Metric::Quality,
+];
+
+/// Cells of [`USED`].
+pub(super) fn used(values: [Option<f64>; 7]) -> impl Iterator<Item = Cell> {
+    USED.into_iter().zip(values).map(|(metric, value)| Cell::metric(metric, value))
 }
 
 fn row(slice: &Slice, several: bool) -> Vec<Cell> {
-    vec![
+    let mut cells = vec![
         Cell::line(label(slice, several)),
         Cell::count(slice.runs),
         Cell::share_between(slice.success_rate),
@@ -44,15 +55,18 @@ fn row(slice: &Slice, several: bool) -> Vec<Cell> {
         Cell::number(slice.p95_s, format_duration),
         Cell::number(slice.p99_s, format_duration),
         Cell::number(slice.spread, format_share),
-        Cell::number(slice.cost_usd, format_usd),
-        Cell::metric(Metric::InputTokens, slice.input_tokens.map(f64::round)),
-        Cell::metric(Metric::OutputTokens, slice.output_tokens.map(f64::round)),
-        Cell::number(slice.peak_memory_bytes, format_bytes),
-        Cell::number(slice.cpu_s, format_duration),
-        Cell::number(slice.throughput, rate),
-        Cell::number(slice.quality_score, significant),
-        Cell::count(slice.retries),
-    ]
+    ];
+    cells.extend(used([
+        slice.cost_usd,
+        slice.input_tokens.map(f64::round),
+        slice.output_tokens.map(f64::round),
+        slice.peak_memory_bytes,
+        slice.cpu_s,
+        slice.throughput,
+        slice.quality_score,
+    ]));
+    cells.push(Cell::count(slice.retries));
+    cells
 }
 
 const HEADS: [&str; 14] = [
@@ -121,7 +135,7 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
     ];
     let full = Grid::new("Steps by context, and by period of the busiest one", &heads).fill(&told, |slice| {
         let from = slice.from.as_deref().map(|from| format!("{} {}", slice.slice, day(from)));
-        vec![
+        let mut cells = vec![
             Cell::text(&slice.step),
             Cell::line(from.unwrap_or_else(|| place(&slice.context))),
             Cell::count(slice.n),
@@ -130,16 +144,18 @@ pub(in crate::report) fn step_slices(profile: &PipelineProfile) -> Option<Grid> 
             Cell::number(slice.p95_s, format_duration),
             Cell::number(slice.p99_s, format_duration),
             Cell::number(slice.spread, format_share),
-            Cell::number(slice.cost_usd, format_usd),
-            Cell::metric(Metric::InputTokens, slice.input_tokens),
-            Cell::metric(Metric::OutputTokens, slice.output_tokens),
-            Cell::number(slice.peak_memory_bytes, format_bytes),
-            Cell::number(slice.cpu_s, format_duration),
-            Cell::number(slice.throughput, rate),
-            Cell::number(slice.quality_score, significant),
-            Cell::count(slice.retries),
-            Cell::known(slice.model.as_deref()),
-        ]
+        ];
+        cells.extend(used([
+            slice.cost_usd,
+            slice.input_tokens,
+            slice.output_tokens,
+            slice.peak_memory_bytes,
+            slice.cpu_s,
+            slice.throughput,
+            slice.quality_score,
+        ]));
+        cells.extend([Cell::count(slice.retries), Cell::known(slice.model.as_deref())]);
+        cells
     });
     (!told.is_empty()).then(|| full.without_unknown())
 }

@@ -12,6 +12,10 @@ select
     s.output_tokens,
     s.cost_usd,
     s.cost_source,
+    s.peak_memory_bytes,
+    s.cpu_s,
+    s.items,
+    s.quality_score,
     s.error
 from step_rows as s
 join run_rows as r on r.run_key = s.run_key
