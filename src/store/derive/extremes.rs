@@ -90,7 +90,8 @@ fn of_spans_that_never_end_or_begin_before_all_time() {
         "select (select count(start_time) from spans where end_time is not null) as spans, \
         (select count(*) from runs where duration_s >= 0) as runs, (select count(time) from metric_points) as points",
     );
-    assert_eq!((found[0]["spans"].as_u64(), found[0]["points"].as_u64()), (Some(7), Some(2)));
+    // One of the seven came with an end of 0: it has not ended.
+    assert_eq!((found[0]["spans"].as_u64(), found[0]["points"].as_u64()), (Some(6), Some(2)));
     assert!(found[0]["runs"].as_u64() >= Some(2), "{found}");
     // What comes behind them is loaded and derived, too.
     let resource_spans = vec![ResourceSpans {
