@@ -6,15 +6,15 @@ use std::path::Path;
 use super::commands::Fixture;
 
 /// One resource with one scope, as a file exporter writes them that never cuts.
-const SPANS: usize = 200_000;
+const SPANS: usize = 80_000;
 
 fn write_document(path: &Path, ending: &str) -> u64 {
     let mut text = r#"{"resourceSpans":[{"scopeSpans":[{"scope":{"name":"app"},"spans":["#.to_owned();
     for at in 0..SPANS {
         let (comma, trace, parent) = match at % 100 {
-            0 if at == 0 => ("", at / 100, ""),
-            0 => (",", at / 100, ""),
-            _ => (",", at / 100, "0000000000000001"),
+            0 if at == 0 => ("", at / 100 + 1, ""),
+            0 => (",", at / 100 + 1, ""),
+            _ => (",", at / 100 + 1, "0000000000000001"),
         };
         let _ = write!(
             text,
@@ -23,7 +23,7 @@ fn write_document(path: &Path, ending: &str) -> u64 {
             at % 7,
             at % 90,
             at % 90,
-            "x".repeat(120)
+            "x".repeat(700)
         );
     }
     text += "]}],\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":\"long\"}}]}}]";
