@@ -67,19 +67,6 @@ fn one_who_reads_and_waits_for_the_loader_is_told_so_and_keeps_nobody_waiting() 
 }
 
 #[test]
-fn a_question_of_hours_does_not_keep_the_store_closed() {
-    let store = filled();
-    let reader = store.store.reader().unwrap();
-    std::thread::scope(|scope| {
-        let long = "select sum((a.range * b.range) % 7) as a from range(100000000) as a, range(100000000) as b";
-        let asking = scope.spawn(move || reader.query(long).map(|rows| rows.len()));
-        break_off(&store.store);
-        wait_until("the store is open again", || store.store.stats().reopenings == 1);
-        assert!(asking.join().unwrap().is_err());
-    });
-}
-
-#[test]
 fn a_store_that_broke_off_can_be_closed_while_somebody_reads_and_opened_again() {
     let mut store = filled();
     let reader = store.store.reader().unwrap();
