@@ -40,7 +40,7 @@ pub use compare::{compare_series, order_worst_first};
 use depth::Depth;
 use health::Known;
 pub use health::{PipelineHealth, health_of_all};
-use pipeline::{Judged, Told, add_levels, judge_pipeline};
+use pipeline::{Judged, Told, add_levels, add_trends, judge_pipeline};
 use read::{PIPELINES_MAX, RECENT_RUNS, Read, Series};
 use rows::{Owner, ProfileRow, SpendingRow};
 
@@ -69,7 +69,8 @@ pub fn build(store: &Store, kind: Kind, pipeline: Option<&str>) -> Result<Bundle
     let verdict = merge(judged.iter().map(|one| &one.verdict), &settings);
     let mut told: BTreeMap<Owner, Told> = judged.into_iter().flat_map(|one| one.told).collect();
     for (owner, trends) in trends {
-        told.entry(owner).or_default().trends = trends;
+        let told = told.entry(owner).or_default();
+        (told.trends, told.step_trends) = (trends.runs, trends.steps);
     }
     let compared = read.depth.compared.then(|| comparison(&mut told));
     let present = quality::present(read.quality.store_last_ns, store.receives_since(), now);
@@ -157,6 +158,7 @@ fn profile(row: ProfileRow, told: Told, read: &mut Read, present: UnixNanos) -> 
     let health = Known::of(&told).health(&row, present);
     let mut steps: Vec<_> = read.steps.remove(owner).unwrap_or_default().into_iter().map(|row| row.step).collect();
     add_levels(&mut steps, &told.steps);
+    add_trends(&mut steps, &told.step_trends);
     let model_days = read.model_days.get(owner).filter(|_| read.depth.pages);
     PipelineProfile {
         model_history: model_days.and_then(models::history),

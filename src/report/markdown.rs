@@ -3,6 +3,7 @@
 use super::grid::Grid;
 use super::pages::{
     alerts as alert_page, comparison as comparison_page, executive, pipeline as pipeline_page, slices as slices_page,
+    trends,
 };
 use super::profile::PipelineProfile;
 use super::view::{FindingView, VerdictView};
@@ -209,7 +210,7 @@ pub(super) fn pipeline(bundle: &Bundle, profile: &PipelineProfile) -> String {
         pipeline_page::health(profile),
         pipeline_page::metrics(profile),
         pipeline_page::outcomes(profile),
-        pipeline_page::trends(profile),
+        trends::trends(profile),
     ];
     if !profile.forecasts.is_empty() {
         grids.push(super::charts::forecasts(profile, &bundle.limits));

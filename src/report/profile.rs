@@ -227,6 +227,9 @@ pub struct StepProfile {
     /// Median duration since then.
     #[serde(default)]
     pub after_s: Option<f64>,
+    /// Where its duration is heading; only on pages of pipelines.
+    #[serde(default)]
+    pub trend: Option<Trend>,
 }
 
 /// One run, step by step.

@@ -7,7 +7,7 @@ use super::charts;
 pub use super::charts::Crossed;
 use super::grid::{Cell, Grid};
 use super::outlook::{Forecast, Limit};
-use super::pages::{pipeline, slices};
+use super::pages::{pipeline, slices, trends};
 use super::profile::PipelineProfile;
 use super::table::{Align, Table, Tone};
 
@@ -35,7 +35,7 @@ pub fn crossed(profile: &PipelineProfile, forecast: &Forecast, limit: &Limit) ->
 /// Where the metrics are heading.
 #[must_use]
 pub fn trends_table(profile: &PipelineProfile) -> Table {
-    table(&pipeline::trends(profile))
+    table(&trends::trends(profile))
 }
 
 /// What a run measures.

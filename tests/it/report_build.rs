@@ -65,6 +65,9 @@ fn a_slower_test_is_found_at_its_run_with_its_levels() {
     assert_eq!((step.n, step.retries), (16, 0));
     close(step.before_s, 0.05, 0.02);
     close(step.after_s, 0.12, 0.03);
+    let trend = step.trend.as_ref().unwrap();
+    assert_eq!((trend.metric, trend.n), (Metric::Duration, 16));
+    assert!(trend.slope_low <= trend.slope_per_day && trend.p_value.is_some(), "{trend:?}");
     let baseline = profile.baselines.iter().find(|b| is_slow(&b.step, b.metric)).unwrap();
     assert_eq!((baseline.n, baseline.to_run.as_ref()), (12, Some(&series.points[11].run_id)));
     assert_eq!(profile.health.word, HealthWord::Poor, "{:?}", profile.health);

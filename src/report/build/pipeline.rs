@@ -44,6 +44,8 @@ pub(super) struct Told {
     /// At least one series has enough runs for a baseline.
     pub(super) has_baseline: bool,
     pub(super) trends: Vec<Trend>,
+    /// Of the duration of each step; only for pages.
+    pub(super) step_trends: BTreeMap<String, Trend>,
     pub(super) series: Vec<SeriesView>,
     pub(super) baselines: Vec<BaselineProvenance>,
     pub(super) forecasts: Vec<Forecast>,
@@ -109,6 +111,7 @@ fn tell(
         has_baseline: tracks.iter().any(|track| track.recent().len() >= needed),
         // Of a page the store itself is asked, for all its series at once.
         trends: if depth.pages { Vec::new() } else { recent_trends(&busiest) },
+        step_trends: BTreeMap::new(),
         forecasts: if depth.pages { forecasts(&chosen, &levels, &busiest) } else { Vec::new() },
         history: Vec::new(),
         series: chosen.iter().zip(&levels).map(|(track, levels)| view(track, levels, runs, own, depth)).collect(),
@@ -255,6 +258,13 @@ pub(super) fn add_levels(steps: &mut [StepProfile], levels: &BTreeMap<String, (O
         if let Some((before, after)) = levels.get(&step.step) {
             (step.before_s, step.after_s) = (*before, *after);
         }
+    }
+}
+
+/// Puts where they are heading into the rows of the steps.
+pub(super) fn add_trends(steps: &mut [StepProfile], trends: &BTreeMap<String, Trend>) {
+    for step in steps {
+        step.trend = trends.get(&step.step).cloned();
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where the metrics of whole runs are heading: for pages asked of the store, for overviews and times past counted here.
+//! Where the metrics of runs and the durations of steps are heading: for pages asked of the store, for overviews and times
+//! past counted here.
 
 use std::collections::BTreeMap;
 
@@ -36,12 +37,21 @@ struct Row {
     pairs: Pairs,
 }
 
+/// Trends of one pipeline of one service.
+#[derive(Debug, Default)]
+pub(super) struct Trends {
+    /// Of whole runs, metric by metric.
+    pub(super) runs: Vec<Trend>,
+    /// Of the durations of steps, in the context of the run's own.
+    pub(super) steps: BTreeMap<String, Trend>,
+}
+
 /// Trends of every pipeline of every service, by one statement. For pages: over hundreds of pipelines it takes ten times
 /// as long as counting here, which an overview, with nothing but the word to show, has no time for.
 pub(super) fn read(
     reader: &Reader,
     tracks: &BTreeMap<String, Vec<Track>>,
-) -> Result<BTreeMap<Owner, Vec<Trend>>, StoreError> {
+) -> Result<BTreeMap<Owner, Trends>, StoreError> {
     let mut of_service: BTreeMap<Owner, Vec<&Track>> = BTreeMap::new();
     for (pipeline, tracks) in tracks {
         for track in tracks {
@@ -49,23 +59,40 @@ pub(super) fn read(
             of_service.entry(owner).or_default().push(track);
         }
     }
-    let busiest: Vec<(Owner, &Track)> = of_service
+    let shown: Vec<(Owner, &Track)> = of_service
         .into_iter()
-        .flat_map(|(owner, tracks)| busiest(&tracks).into_values().map(move |track| (owner.clone(), track)))
+        .flat_map(|(owner, tracks)| {
+            let busiest = busiest(&tracks);
+            let steps = steps_beside(&tracks, &busiest);
+            busiest.into_values().chain(steps).map(move |track| (owner.clone(), track))
+        })
         .collect();
-    let gathered: Vec<Vec<(f64, f64)>> = busiest.iter().map(|(_, track)| gathered(track)).collect();
+    let gathered: Vec<Vec<(f64, f64)>> = shown.iter().map(|(_, track)| gathered(track)).collect();
     let points = gathered.iter().map(|values| values.iter().copied().unzip()).map(|(x, y)| Points { x, y });
     let rows: Vec<Row> = reader.track_trends(&points.collect::<Vec<_>>())?;
     let found: BTreeMap<usize, Pairs> = rows.into_iter().map(|row| (row.series, row.pairs)).collect();
-    let mut trends: BTreeMap<Owner, Vec<Trend>> = BTreeMap::new();
-    for (place, (owner, track)) in busiest.into_iter().enumerate() {
+    let mut trends: BTreeMap<Owner, Trends> = BTreeMap::new();
+    for (place, (owner, track)) in shown.into_iter().enumerate() {
         let values = &gathered[place];
         // A single point makes no pair: no row.
         let pairs = found.get(&(place + 1)).copied().unwrap_or_else(|| Pairs::of(values));
         let told = Trend { n: track.recent().len(), ..trend_of_pairs(track.metric(), values, &pairs) };
-        trends.entry(owner).or_default().push(told);
+        let trends = trends.entry(owner).or_default();
+        match track.step() {
+            Some(step) => drop(trends.steps.insert(step.to_owned(), told)),
+            None => trends.runs.push(told),
+        }
     }
     Ok(trends)
+}
+
+/// How long the steps took, in the context in which the run's own duration is told.
+fn steps_beside<'a>(tracks: &[&'a Track], busiest: &BTreeMap<Metric, &'a Track>) -> Vec<&'a Track> {
+    let Some(run) = busiest.get(&Metric::Duration) else { return Vec::new() };
+    let is_beside = |track: &&Track| {
+        track.step().is_some() && track.metric() == Metric::Duration && track.context() == run.context()
+    };
+    tracks.iter().copied().filter(is_beside).collect()
 }
 
 /// The same of one service, counted here.

@@ -5,3 +5,4 @@ pub(super) mod comparison;
 pub(super) mod executive;
 pub(super) mod pipeline;
 pub(super) mod slices;
+pub(super) mod trends;

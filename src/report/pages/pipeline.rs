@@ -12,7 +12,7 @@ use crate::report::format::UNKNOWN;
 use crate::report::grid::{Cell, Grid};
 use crate::report::profile::{BaselineProvenance, MetricSummary, ModelUse, PipelineProfile, SeriesView, StepProfile};
 use crate::report::view::{
-    self, FindingView, VerdictView, capital, context as context_words, health_badge, outcome_badge, trend_badge,
+    self, FindingView, VerdictView, capital, context as context_words, health_badge, outcome_badge,
 };
 use crate::report::words;
 use crate::track::{HealthWord, TrendWord};
@@ -74,7 +74,7 @@ pub(in crate::report) fn context(bundle: &Bundle, profile: &PipelineProfile) -> 
         spreads => view::value(spreads(profile)),
         metrics => view::value(metrics(profile)),
         outcomes => view::value(outcomes(profile)),
-        trends => view::value(trends(profile)),
+        trends => view::value(super::trends::trends(profile)),
         steps => view::value(steps(profile)),
         steps_changed => since.is_some(),
         models => view::value((!profile.models.is_empty()).then(|| models(profile))),
@@ -267,24 +267,6 @@ pub(in crate::report) fn outcomes(profile: &PipelineProfile) -> Grid {
     let share = |count: u64| (profile.runs > 0).then(|| count as f64 / profile.runs as f64);
     Grid::new("How runs ended", &["Outcome", "#Runs", "#Share"]).fill(&rows, |(word, count)| {
         vec![Cell::text(word), Cell::count(*count), Cell::number(share(*count), format_share)]
-    })
-}
-
-/// Where the metrics are heading.
-pub(in crate::report) fn trends(profile: &PipelineProfile) -> Grid {
-    let heads = ["Metric", "Trend", "#Change per day", "#95 %", "#Over the period", "#p", "#Runs"];
-    Grid::new("Trends: change per day (Theil-Sen), p (Mann-Kendall)", &heads).fill(&profile.trends, |trend| {
-        let interval = trend.slope_low.zip(trend.slope_high);
-        let slope = |value: f64| crate::model::unit::format_metric(trend.metric, value);
-        vec![
-            Cell::text(capital(trend.metric.label())),
-            Cell::badge(trend_badge(trend.word)),
-            Cell::number(trend.slope_per_day, slope),
-            Cell::text(interval.map_or(UNKNOWN.to_owned(), |(low, high)| format!("{} to {}", slope(low), slope(high)))),
-            Cell::change(trend.change_percent),
-            Cell::number(trend.p_value, words::p_value),
-            Cell::count(u64::try_from(trend.n).unwrap_or(u64::MAX)),
-        ]
     })
 }
 
