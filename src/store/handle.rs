@@ -112,13 +112,18 @@ mod tests {
     use super::super::migrate::migrate;
     use super::*;
 
-    #[test]
-    fn it_is_opened_again_once_nobody_reads_and_nobody_begins_meanwhile() {
+    /// An open store that nobody writes any more.
+    fn opened() -> (tempfile::TempDir, Handle) {
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions::new(folder.path().join("store.duckdb"));
         let (handle, writer) = Handle::open(&options).unwrap();
         migrate(&writer, "store.duckdb", options.clock).unwrap();
-        drop(writer);
+        (folder, handle)
+    }
+
+    #[test]
+    fn it_is_opened_again_once_nobody_reads_and_nobody_begins_meanwhile() {
+        let (_folder, handle) = opened();
         let (connection, lent) = handle.connection().unwrap();
         let kept = std::thread::scope(|scope| {
             let reopening = scope.spawn(|| handle.reopen(|| false));
@@ -137,11 +142,7 @@ mod tests {
 
     #[test]
     fn a_question_that_would_go_on_for_hours_is_interrupted() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = StoreOptions::new(folder.path().join("store.duckdb"));
-        let (handle, writer) = Handle::open(&options).unwrap();
-        migrate(&writer, "store.duckdb", options.clock).unwrap();
-        drop(writer);
+        let (_folder, handle) = opened();
         let (connection, lent) = handle.connection().unwrap();
         let long = "select sum((a.range * b.range) % 7) from range(100000000) as a, range(100000000) as b";
         std::thread::scope(|scope| {
@@ -157,11 +158,7 @@ mod tests {
 
     #[test]
     fn a_store_that_closes_leaves_those_who_read_on_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = StoreOptions::new(folder.path().join("store.duckdb"));
-        let (handle, writer) = Handle::open(&options).unwrap();
-        migrate(&writer, "store.duckdb", options.clock).unwrap();
-        drop(writer);
+        let (_folder, handle) = opened();
         let _kept = handle.connection().unwrap();
         assert!(matches!(handle.reopen(|| true), Err(StoreError::Stalled)));
     }

@@ -29,6 +29,7 @@ statements! {
     SCHEMA_ALERTS = "schema/0003_alerts.sql";
     SCHEMA_USAGE = "schema/0004_usage.sql";
     LOAD_QUIET_TRACES = "load/quiet_traces.sql";
+    LOAD_REMEMBERED_SETS = "load/remembered_sets.sql";
     LOAD_LONGER_SPANS = "load/longer_spans.sql";
     LOAD_REPLACE_SPANS = "load/replace_spans.sql";
     SCHEMA_ALERT_GROUPS = "schema/0005_alert_groups.sql";

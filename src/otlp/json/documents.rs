@@ -141,11 +141,15 @@ impl<R: Read + Seek, E: From<DocumentError>> Documents<'_, R, E> {
 
     fn document(&mut self, from: u64, to: u64) -> Result<(), E> {
         let signal = self.signal(from)?;
+        if let Some(signal) = signal.filter(|_| to - from > self.piece_bytes_max) {
+            return self.cut(signal, from);
+        }
+        let text = Bytes::from(self.whole("a document", from, to)?);
         let document = match signal {
-            Some(signal) if to - from > self.piece_bytes_max => return self.cut(signal, from),
-            _ => Bytes::from(self.whole("a document", from, to)?),
+            Some(signal) => Document::Telemetry(signal, text),
+            None => Document::Other(text),
         };
-        (self.visit)(from, signal.map_or(Document::Other(document.clone()), |of| Document::Telemetry(of, document)))
+        (self.visit)(from, document)
     }
 
     /// The signal of the document at `from`, by its first known key.

@@ -46,8 +46,8 @@ pub(super) struct Trends {
     pub(super) steps: BTreeMap<String, Trend>,
 }
 
-/// Trends of every pipeline of every service, by one statement. For pages: over hundreds of pipelines it takes ten times
-/// as long as counting here, which an overview, with nothing but the word to show, has no time for.
+/// Trends of every pipeline of every service, by one statement. For pages: the pairs of hundreds of pipelines are more
+/// than an overview, which shows nothing but the word, has time for.
 pub(super) fn read(
     reader: &Reader,
     tracks: &BTreeMap<String, Vec<Track>>,
@@ -95,7 +95,7 @@ fn steps_beside<'a>(tracks: &[&'a Track], busiest: &BTreeMap<Metric, &'a Track>)
     tracks.iter().copied().filter(is_beside).collect()
 }
 
-/// The same of one service, counted here.
+/// Those of the whole runs of one service, counted here.
 pub(super) fn recent_trends(busiest: &BTreeMap<Metric, &Track>) -> Vec<Trend> {
     let of = |track: &Track| Trend { n: track.recent().len(), ..trend(track.metric(), &gathered(track)) };
     busiest.values().map(|track| of(track)).collect()

@@ -2,14 +2,12 @@
 //! longer one stays, whichever came first.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use duckdb::Connection;
-use duckdb::arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use duckdb::arrow::compute::filter;
-use duckdb::arrow::error::ArrowError;
+use duckdb::arrow::array::BooleanArray;
 use duckdb::arrow::record_batch::RecordBatch;
 
+use super::append::chosen;
 use crate::store::{StoreError, sql};
 
 /// The column by which two rows of one span are compared.
@@ -46,8 +44,10 @@ pub(super) fn replace_shorter(
     rows: &RecordBatch,
     stored: &[u64],
 ) -> Result<HashSet<u64>, StoreError> {
-    let failed = "replace spans that came again";
-    let again = chosen(key, rows, stored).map_err(StoreError::arrow("choose spans that came again"))?;
+    let places: HashSet<u64> = stored.iter().copied().collect();
+    let keep: BooleanArray = (0..rows.num_rows() as u64).map(|place| Some(places.contains(&place))).collect();
+    let columns = key.iter().copied().chain([LENGTH]);
+    let again = chosen(columns, rows, &keep).map_err(StoreError::arrow("choose spans that came again"))?;
     let mut longer = HashSet::new();
     let found = (|| -> duckdb::Result<()> {
         connection.execute_batch(
@@ -64,18 +64,6 @@ pub(super) fn replace_shorter(
         connection.execute_batch("drop table incoming_again")?;
         connection.execute_batch(if longer.is_empty() { "drop table longer_spans" } else { sql::LOAD_REPLACE_SPANS })
     })();
-    found.map_err(StoreError::sql(failed))?;
+    found.map_err(StoreError::sql("replace spans that came again"))?;
     Ok(longer)
-}
-
-/// Place, key and length of these rows.
-fn chosen(key: &[&str], rows: &RecordBatch, stored: &[u64]) -> Result<RecordBatch, ArrowError> {
-    let places: HashSet<u64> = stored.iter().copied().collect();
-    let keep: BooleanArray = (0..rows.num_rows() as u64).map(|place| Some(places.contains(&place))).collect();
-    let all: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..rows.num_rows() as u64));
-    let columns = key.iter().copied().chain([LENGTH]);
-    let named = columns.filter_map(|name| Some((name, Arc::clone(rows.column_by_name(name)?))));
-    let arrays = std::iter::once(("place", all)).chain(named);
-    let kept = arrays.map(|(name, array)| Ok((name, filter(&array, &keep)?)));
-    RecordBatch::try_from_iter(kept.collect::<Result<Vec<_>, ArrowError>>()?)
 }

@@ -7,6 +7,7 @@ use duckdb::Connection;
 use duckdb::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt64Array};
 use duckdb::arrow::compute::{filter, filter_record_batch};
 use duckdb::arrow::datatypes::Int64Type;
+use duckdb::arrow::error::ArrowError;
 use duckdb::arrow::record_batch::RecordBatch;
 
 use super::again::{LENGTH, SpanKey, forget, replace_shorter};
@@ -182,8 +183,8 @@ fn append_quiet(connection: &Connection, rows: &RecordBatch) -> Result<u64, Stor
     Ok(marked as u64)
 }
 
-/// The rows that are not in their table yet, and how many of them take the place of one that was. Only stored rows of the same stretch of time are read, and only for
-/// those rows that are no newer than the newest stored one.
+/// The rows that are not in their table yet, and how many of them take the place of one that was. Only stored rows of the
+/// same stretch of time are read, and only for those rows that are no newer than the newest stored one.
 fn without_stored(
     connection: &Connection,
     keyed: &Keyed,
@@ -218,6 +219,18 @@ fn last_time(keyed: &Keyed) -> Option<i64> {
     columns.filter_map(|times| times.as_primitive::<Int64Type>().values().iter().copied().max()).max()
 }
 
+/// The places of the rows that are kept, and these columns of them.
+pub(super) fn chosen<'a>(
+    columns: impl Iterator<Item = &'a str>,
+    rows: &RecordBatch,
+    keep: &BooleanArray,
+) -> Result<RecordBatch, ArrowError> {
+    let places: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..rows.num_rows() as u64));
+    let named = columns.filter_map(|name| Some((name, Arc::clone(rows.column_by_name(name)?))));
+    let kept = std::iter::once(("place", places)).chain(named).map(|(name, array)| Ok((name, filter(&array, keep)?)));
+    RecordBatch::try_from_iter(kept.collect::<Result<Vec<_>, ArrowError>>()?)
+}
+
 /// Places of those `old` rows that are stored.
 fn stored_places(
     connection: &Connection,
@@ -233,11 +246,7 @@ fn stored_places(
         "create or replace temp table incoming_keys (place ubigint, {})",
         columns.join(", ")
     ))?;
-    let places: ArrayRef = Arc::new(UInt64Array::from_iter_values(0..rows.num_rows() as u64));
-    let mut arrays: Vec<(&str, ArrayRef)> = vec![("place", places)];
-    arrays.extend(keyed.key.iter().filter_map(|name| Some((*name, Arc::clone(rows.column_by_name(name)?)))));
-    let old_rows = arrays.into_iter().map(|(name, array)| Ok((name, filter(&array, old)?)));
-    if let Ok(keys) = old_rows.collect::<Result<Vec<_>, _>>().and_then(RecordBatch::try_from_iter) {
+    if let Ok(keys) = chosen(keyed.key.iter().copied(), rows, old) {
         let mut appender = connection.appender("incoming_keys")?;
         appender.append_record_batch(keys)?;
         appender.flush()?;

@@ -1,8 +1,11 @@
 //! A row of `span_sets`: what its spans share, and how the values that stay with them are put back.
 
 use duckdb::types::Value;
-use duckdb::{Connection, Row};
+use duckdb::{Connection, Row, ToSql};
 use serde_json::json;
+
+use crate::store::read::Parameters;
+use crate::store::sql;
 
 /// A set as it is stored.
 #[derive(Clone, Debug, Default)]
@@ -32,16 +35,10 @@ impl Set {
         count_max: usize,
         bytes_max: usize,
     ) -> duckdb::Result<Vec<(u32, Self)>> {
-        let mut statement = connection.prepare(
-            "with newest as (
-                select set_id, strlen(concat(attributes, name, events)) as bytes from span_sets
-                order by set_id desc limit ?
-            ), summed as (select set_id, bytes, sum(bytes) over (order by set_id desc) as total from newest)
-            select set_id, attributes, [key_1, key_2, key_3, key_4], [format_1, format_2, format_3, format_4], name, events
-            from span_sets where set_id in (select set_id from summed where total - bytes < ?) order by set_id desc",
-        )?;
+        let mut statement = connection.prepare(sql::LOAD_REMEMBERED_SETS)?;
         let [count_max, bytes_max] = [count_max, bytes_max].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-        let rows = statement.query_map([count_max, bytes_max], Self::of_row)?;
+        let bounds = Parameters::from([("count_max", &count_max as &dyn ToSql), ("bytes_max", &bytes_max)]);
+        let rows = statement.query_map(&bounds, Self::of_row)?;
         rows.collect()
     }
 
